@@ -1,1 +1,12 @@
-//! Placeholder.
+//! The Cairn broker as a library. `main` parses the command line and calls [`node`]; everything else is a layer that
+//! imports only what stands to its right:
+//!
+//! `node → {listener, http} → service → replication → metadata → storage → disk`; `ids`, `clock` and `telemetry` serve all.
+
+pub mod clock;
+pub mod disk;
+pub mod ids;
+pub mod metadata;
+pub mod replication;
+pub mod service;
+pub mod storage;

@@ -1,0 +1,100 @@
+//! Every size and time that the storage engine is given, with its default. Tests shrink them so that rolls, laps and
+//! checkpoints happen in every test.
+
+use std::time::Duration;
+
+/// Of the journal's ring.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct JournalOptions {
+    /// All journal files together never exceed this.
+    pub ring_bytes_max: u64,
+    /// The first file of an empty directory; each later one doubles up to `file_bytes_max`.
+    pub file_bytes_first: u64,
+    /// The largest file.
+    pub file_bytes_max: u64,
+    /// One write and sync covers at most this many payload bytes.
+    pub group_bytes_max: usize,
+    /// Appends wait while more than this is queued and not yet synced.
+    pub queue_bytes_max: usize,
+    /// A group that nothing followed for this long gets a `synced` frame as its witness.
+    pub witness_after: Duration,
+}
+
+impl Default for JournalOptions {
+    fn default() -> Self {
+        Self {
+            ring_bytes_max: 1 << 30,
+            file_bytes_first: 4 << 20,
+            file_bytes_max: 64 << 20,
+            group_bytes_max: 8 << 20,
+            queue_bytes_max: 32 << 20,
+            witness_after: Duration::from_millis(5),
+        }
+    }
+}
+
+/// Of a store: one directory's logs, journal and checkpoint.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct StoreOptions {
+    /// The journal.
+    pub journal: JournalOptions,
+    /// A checkpoint begins when the journal holds this much that no checkpoint covers.
+    pub checkpoint_after_bytes: u64,
+    /// One index entry per so many bytes of a segment at most.
+    pub index_interval_bytes: u64,
+    /// Space is allocated ahead in doubling steps between these two.
+    pub allocate_bytes_min: u64,
+    /// The largest step.
+    pub allocate_bytes_max: u64,
+    /// Open segment files (and maps) kept.
+    pub open_segments_max: usize,
+    /// Size of the reserve file that a full disk's checkpoint, truncation or start may use up.
+    pub reserve_bytes: u64,
+    /// Idempotent producers that wrote nothing for this long are forgotten.
+    pub producer_expiry_ms: i64,
+}
+
+impl Default for StoreOptions {
+    fn default() -> Self {
+        Self {
+            journal: JournalOptions::default(),
+            checkpoint_after_bytes: 64 << 20,
+            index_interval_bytes: 16 << 10,
+            allocate_bytes_min: 64 << 10,
+            allocate_bytes_max: 16 << 20,
+            open_segments_max: 400,
+            reserve_bytes: 4 << 20,
+            producer_expiry_ms: 24 * 60 * 60 * 1000,
+        }
+    }
+}
+
+/// Of one log; may change while it is open.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct LogOptions {
+    /// A segment is rolled before it would exceed this.
+    pub segment_bytes: u64,
+    /// A segment is rolled at the first append after its first record is older than this.
+    pub segment_ms: Option<i64>,
+    /// Oldest segments are deleted while the log is larger than this.
+    pub retention_bytes: Option<u64>,
+    /// Segments are deleted once their newest record is older than this.
+    pub retention_ms: Option<i64>,
+    /// The largest batch that is appended.
+    pub batch_bytes_max: usize,
+    /// Whether the broker stamps batches with its own time (message.timestamp.type=LogAppendTime).
+    pub stamp_append_time: bool,
+}
+
+impl Default for LogOptions {
+    fn default() -> Self {
+        Self {
+            segment_bytes: 256 << 20,
+            segment_ms: Some(7 * 24 * 60 * 60 * 1000),
+            retention_bytes: None,
+            retention_ms: Some(7 * 24 * 60 * 60 * 1000),
+            batch_bytes_max: 1 << 20,
+            stamp_append_time: false,
+        }
+    }
+}
