@@ -28,7 +28,15 @@ fn main() -> Result<(), BatchError> {
             batch.records(LIMIT)?.try_for_each(|record| record.map(|r| drop(black_box(r))))
         })?;
     }
-    Ok(())
+    let mut small = BatchBuilder::new(BatchOptions::default());
+    small.append(1, None, Some(&[b'x'; RECORD_BYTES]), &[])?;
+    let small = Batch::parse(small.finish()?)?;
+    println!("one record");
+    report("validate", 1.0, || small.validate_produced(LIMIT))?;
+    report("stamp with append time", 1.0, || {
+        black_box(small.stamp(1, 1, Some(1)));
+        Ok(())
+    })
 }
 
 /// Text-like values, so that the codecs have something to do.

@@ -1,5 +1,6 @@
 //! What the batch codec allocates, counted: nothing per record, and never more than the cap for bytes of any kind.
 //! Memory that a C library takes for itself is not seen here (zstd's context, of a fixed size).
+#![expect(clippy::unwrap_used, clippy::indexing_slicing, reason = "a test, helpers included")]
 
 use bytes::Bytes;
 use cairn_proto::record::{

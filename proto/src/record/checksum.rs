@@ -2,6 +2,10 @@
 
 use crc_fast::{CrcAlgorithm, Digest};
 
+/// Up to here it is faster to run zeros through the checksum than to raise a matrix to the tail's length.
+const SHIFT_BY_ZEROS_BYTES_MAX: usize = 96 * 1024;
+static ZEROS: [u8; 4096] = [0; 4096];
+
 /// CRC-32C of `bytes`.
 #[must_use]
 pub fn crc32c(bytes: &[u8]) -> u32 {
@@ -40,14 +44,30 @@ impl Default for Crc32c {
 }
 
 /// The checksum of `new_prefix ++ tail`, given `whole`, the checksum of `old_prefix ++ tail`, and the tail's length.
+/// The prefixes are of one length.
 ///
 /// A CRC is linear, so the tail itself is not read: and if `whole` did not match the tail before, the result does not
 /// match it either. A changed prefix can never hide damage.
 #[must_use]
 pub(super) fn replace_prefix(whole: u32, old_prefix: &[u8], new_prefix: &[u8], tail_bytes: usize) -> u32 {
-    let difference = u64::from(crc32c(old_prefix) ^ crc32c(new_prefix));
-    let shifted = crc_fast::checksum_combine(CrcAlgorithm::Crc32Iscsi, difference, 0, tail_bytes as u64);
-    whole ^ narrow(shifted)
+    whole ^ shift(crc32c(old_prefix) ^ crc32c(new_prefix), tail_bytes)
+}
+
+/// What a difference between two checksums becomes after `tail_bytes` equal bytes.
+fn shift(difference: u32, tail_bytes: usize) -> u32 {
+    let difference = u64::from(difference);
+    if tail_bytes > SHIFT_BY_ZEROS_BYTES_MAX {
+        let combined = crc_fast::checksum_combine(CrcAlgorithm::Crc32Iscsi, difference, 0, tail_bytes as u64);
+        return narrow(combined);
+    }
+    let mut digest = Digest::new_with_init_state(CrcAlgorithm::Crc32Iscsi, difference);
+    let mut remaining = tail_bytes;
+    while let Some(zeros) = ZEROS.get(..remaining.min(ZEROS.len())).filter(|zeros| !zeros.is_empty()) {
+        digest.update(zeros);
+        remaining -= zeros.len();
+    }
+    // The algorithm's last step, which a difference does not have.
+    !narrow(digest.finalize())
 }
 
 /// A 32-bit checksum out of the 64 bits that the library returns for every algorithm.

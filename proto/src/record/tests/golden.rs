@@ -101,3 +101,13 @@ fn append_time_does_not_hide_damage() {
     assert!(!batch.crc_ok());
     assert!(!batch.stamp(0, 0, Some(5)).crc_ok());
 }
+
+#[test]
+fn append_time_gives_the_right_checksum_at_every_size() {
+    for value_bytes in [0, 1, 4000, 4096, 30_000, 98_200, 98_260, 98_300, 1_000_000] {
+        let mut builder = BatchBuilder::new(BatchOptions::default());
+        builder.append(1, None, Some(&vec![0xa5; value_bytes]), &[]).unwrap();
+        let batch = Batch::parse(builder.finish().unwrap()).unwrap();
+        assert!(batch.stamp(9, 9, Some(1_800_000_000_000)).crc_ok(), "{value_bytes}");
+    }
+}
