@@ -3,6 +3,7 @@
 use prost::Message as _;
 use std::{env, error::Error, fs, path::PathBuf};
 
+#[expect(clippy::disallowed_methods, reason = "a build script has no Disk")]
 fn main() -> Result<(), Box<dyn Error>> {
     println!("cargo:rerun-if-changed=protobuf");
     let files = ["cairn/v1/log.proto", "cairn/v1/admin.proto", "cairn/v1/cluster.proto"];

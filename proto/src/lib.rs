@@ -3,10 +3,18 @@
 
 #![forbid(unsafe_code)]
 
+pub mod fuzz;
 pub mod record;
 
 /// The public protobuf API, version 1: services `Log`, `Admin`, `Cluster`.
-#[allow(missing_docs, clippy::all, clippy::pedantic, unreachable_pub, reason = "generated code")]
+#[allow(
+    missing_docs,
+    clippy::all,
+    clippy::pedantic,
+    clippy::restriction,
+    unreachable_pub,
+    reason = "generated code"
+)]
 pub mod v1 {
     tonic::include_proto!("cairn.v1");
 }
