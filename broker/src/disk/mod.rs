@@ -24,6 +24,8 @@
 //! No call here is made on an async worker. No map ever leaves: readers get [`Bytes`] that keep theirs alive.
 
 mod error;
+#[cfg(feature = "planted-bugs")]
+pub mod planted;
 
 pub use error::{DiskError, DiskErrorKind, DiskResult};
 
