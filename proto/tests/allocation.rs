@@ -27,6 +27,7 @@ const CODEC_STATE_BYTES: usize = 128 * 1024;
 fn allocations_are_bounded() {
     nothing_per_record();
     never_beyond_the_cap();
+    never_for_a_claim();
 }
 
 fn nothing_per_record() {
@@ -86,6 +87,22 @@ fn never_beyond_the_cap() {
         Ok(())
     });
     outcome.unwrap();
+}
+
+/// A few bytes that claim 32 MiB, which the cap would allow, cost next to nothing.
+fn never_for_a_claim() {
+    let claims: [(Compression, &[u8]); 3] = [
+        (Compression::Snappy, b"\x80\x80\x80\x10\0x"),
+        (Compression::Lz4, b"\x04\x22\x4d\x18\x48\x70\0\0\0\x02\0\0\0\0\0\x03\0\0\0\x20xx\0\0\0\0"),
+        (Compression::Zstd, b"\x28\xb5\x2f\xfd\xe0\0\0\0\x02\0\0\0\0\x09\0\0x"),
+    ];
+    for (compression, claim) in claims {
+        let batch = around(compression, claim);
+        let region = Region::new(GLOBAL);
+        let read = batch.records(DecompressLimit { bytes_max: 64 << 20 }).map(|_| ());
+        let spent = region.change().bytes_allocated;
+        assert!(read.is_err() && spent < 4096, "{compression}: {spent} bytes, {read:?}");
+    }
 }
 
 /// Starts of frames that declare as much as they can.

@@ -102,10 +102,10 @@ fn bombs_stop_at_the_cap() {
     }
 }
 
-/// Each declares far more than it holds; none may be believed, and none of these is a matter of the cap.
+/// Each declares far more than it holds and than the cap: refused for what it is, not for what it claims to be.
 #[test]
 fn declared_sizes_are_not_believed() {
-    let cap = usize::MAX;
+    let cap = 1 << 20;
     let lies: [(Compression, &[u8]); 5] = [
         (Compression::Snappy, &[0xff, 0xff, 0xff, 0xff, 0x0f, 0, b'x']),
         (Compression::Snappy, b"\x82SNAPPY\0\0\0\0\x01\0\0\0\x01\xff\xff\xff\xff\x01\0x"),
@@ -118,6 +118,36 @@ fn declared_sizes_are_not_believed() {
         let outcome = unpack(codec, lie.to_vec(), cap);
         assert!(matches!(outcome, Err(BatchError::Decompress { .. })), "{codec}: {outcome:?}");
     }
+}
+
+/// Linked blocks of 64 KiB whose matches reach 60,000 bytes back, into the block before.
+#[test]
+fn lz4_matches_reach_far_into_the_block_before() {
+    let mut state = 1_u32;
+    let noise: Vec<u8> = std::iter::repeat_with(|| {
+        state = state.wrapping_mul(1_664_525).wrapping_add(1_013_904_223);
+        state.to_be_bytes()[0]
+    })
+    .take(60_000)
+    .collect();
+    let plain = noise.repeat(4);
+    let info = FrameInfo::new().block_mode(BlockMode::Linked).block_size(BlockSize::Max64KB);
+    let mut encoder = FrameEncoder::with_frame_info(info, Vec::new());
+    encoder.write_all(&plain).unwrap();
+    let packed = encoder.finish().unwrap();
+    assert!(packed.len() < 150_000, "{} bytes: the matches are there", packed.len());
+    assert_eq!(unpack(Compression::Lz4, packed, plain.len()), Ok(Bytes::from(plain)));
+}
+
+/// A skippable frame in front, which no client writes, is refused like any other frame that is not of today's format.
+#[test]
+fn zstd_reads_nothing_but_plain_frames() {
+    let packed = pack(Compression::Zstd, PHRASE);
+    let skippable = [b"\x50\x2a\x4d\x18\0\0\0\0".as_slice(), &packed].concat();
+    assert!(zstd::decode_all(skippable.as_slice()).is_ok(), "the library would take it");
+    assert!(matches!(unpack(Compression::Zstd, skippable, 1000), Err(BatchError::Decompress { .. })));
+    let two = [packed.as_slice(), &packed].concat();
+    assert_eq!(unpack(Compression::Zstd, two, 1000), Ok(Bytes::from(PHRASE.repeat(2))));
 }
 
 #[test]
