@@ -24,10 +24,14 @@
 //! No call here is made on an async worker. No map ever leaves: readers get [`Bytes`] that keep theirs alive.
 
 mod error;
+mod map;
+mod os;
 #[cfg(feature = "planted-bugs")]
 pub mod planted;
 
 pub use error::{DiskError, DiskErrorKind, DiskResult};
+pub use map::AlignedBuffer;
+pub use os::OsDisk;
 
 use bytes::Bytes;
 use std::{
@@ -94,7 +98,9 @@ pub trait Disk: Send + Sync + 'static {
 }
 
 /// Held while a data directory is in use; releases the lock when dropped.
-pub struct DirectoryLock(#[allow(dead_code, reason = "held for its drop")] pub Box<dyn std::any::Any + Send + Sync>);
+pub struct DirectoryLock(
+    #[allow(dead_code, reason = "held for its drop")] pub Box<dyn std::any::Any + Send + Sync>,
+);
 
 impl std::fmt::Debug for DirectoryLock {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {

@@ -1,9 +1,7 @@
 //! Wrong on purpose, and only in builds with the feature `planted-bugs`: a disk that skips syncs, for showing that the
 //! checkers notice, and one that discards the journal's bytes, for measuring what the disk costs. Never in a release.
 
-use super::{
-    Caching, Disk, DiskFile, DiskResult, DirectoryEntry, DirectoryLock, OpenMode, SharedDisk,
-};
+use super::{Caching, DirectoryEntry, DirectoryLock, Disk, DiskFile, DiskResult, OpenMode, SharedDisk};
 use bytes::Bytes;
 use std::{path::Path, sync::Arc};
 
