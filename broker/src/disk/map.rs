@@ -2,78 +2,92 @@
 //! file; nobody outside ever sees it, only [`Bytes`] that keep it alive. An [`AlignedBuffer`] is anonymous memory whose
 //! address suits direct writes.
 //!
+//! A map may reach beyond the file's end. No reference to such a page is ever made: a slice is given only below a file
+//! length that the caller has seen, and the contract of `DiskFile::slice` forbids cutting or changing those bytes.
+//!
 //! Accepted risk, by design: a page that is evicted after its prefault and cannot be read back raises SIGBUS and ends the
 //! process, as does a file that somebody else cuts below a published range.
 
-#![expect(unsafe_code, reason = "memory maps have no safe interface")]
+#![expect(unsafe_code, reason = "memory maps, mincore and sync_file_range have no safe interface")]
 
 use super::{DiskError, DiskResult};
 use bytes::Bytes;
-use memmap2::{Advice, Mmap, MmapMut, MmapOptions};
+use memmap2::{Advice, MmapMut, MmapOptions, MmapRaw};
 use std::{fs::File, ops::Range, path::Path, sync::Arc};
 
-const PAGE_BYTES: usize = 4096;
+/// Pages whose residency is asked with one call: 4 MiB where a page has 4 KiB.
+const PAGES_PER_CALL: usize = 1024;
 
-/// A shared read-only map of the first bytes of a file. It may reach beyond the file's end; such pages are never touched,
-/// because a slice is only given below the file's length.
+/// A shared read-only map of the first bytes of a file.
 #[derive(Debug)]
 pub(super) struct FileMap {
-    map: Mmap,
+    map: MmapRaw,
 }
 
 impl FileMap {
-    /// Maps `[0, length)` of a file.
+    /// Maps `[0, length)` of a file, which may be shorter.
     pub(super) fn new(file: &File, path: &Path, length: usize) -> DiskResult<Arc<Self>> {
-        // SAFETY: the map is only read below the file's length, and only where the storage engine has published bytes,
-        // which it never changes and never cuts off while slices live (the contract of `DiskFile::slice`).
-        let map = unsafe { MmapOptions::new().len(length).map(file) };
+        let map = MmapOptions::new().len(length).map_raw_read_only(file);
         let map = map.map_err(|error| DiskError::from_io("map", path, &error))?;
         Ok(Arc::new(Self { map }))
     }
 
-    /// How many bytes of the file the map covers.
+    /// How many bytes the map covers.
     pub(super) fn len(&self) -> usize {
         self.map.len()
     }
 
-    /// Bytes of a range that lies within the map; `None` beyond it.
+    /// Bytes of a range that lies within the map, `None` beyond it. The caller has seen that the file is at least as long
+    /// as the range's end, and answers for what the contract of `DiskFile::slice` asks of the range.
     pub(super) fn slice(self: &Arc<Self>, range: Range<usize>) -> Option<Bytes> {
-        self.map.get(range.clone())?;
+        if range.start > range.end || range.end > self.map.len() {
+            return None;
+        }
         Some(Bytes::from_owner(MapSlice { map: Arc::clone(self), range }))
     }
 
     /// Whether every page of the range is in memory.
     pub(super) fn is_resident(&self, range: Range<usize>, path: &Path) -> DiskResult<bool> {
-        let start = range.start - range.start % PAGE_BYTES;
-        let length = range.end.min(self.map.len()).saturating_sub(start);
-        let mut pages = vec![0u8; length.div_ceil(PAGE_BYTES)];
-        if pages.is_empty() {
-            return Ok(true);
+        let page_bytes = rustix::param::page_size();
+        let end = range.end.min(self.map.len());
+        let mut start = range.start - range.start % page_bytes;
+        let mut pages = [0_u8; PAGES_PER_CALL];
+        while start < end {
+            let length = (end - start).min(PAGES_PER_CALL * page_bytes);
+            let address = self.map.as_ptr().wrapping_add(start).cast_mut();
+            // SAFETY: `start` is a multiple of the page size and the map begins on a page, so `address` is page aligned;
+            // `start + length <= end <= map.len()`, so the pages belong to the live map; `pages` has one byte for each of
+            // the at most PAGES_PER_CALL pages that mincore(2) answers for. It reads no page.
+            let result = unsafe { libc::mincore(address.cast(), length, pages.as_mut_ptr()) };
+            if result != 0 {
+                return Err(DiskError::from_io("ask residency of", path, &std::io::Error::last_os_error()));
+            }
+            if pages.iter().take(length.div_ceil(page_bytes)).any(|page| page & 1 == 0) {
+                return Ok(false);
+            }
+            start += length;
         }
-        let address = self.map.as_ptr().wrapping_add(start);
-        // SAFETY: `address` is page aligned and `[address, address + length)` lies within the live map; `pages` has one
-        // byte for each of its pages, as mincore(2) wants.
-        let result = unsafe { libc::mincore(address.cast_mut().cast(), length, pages.as_mut_ptr()) };
-        if result != 0 {
-            return Err(DiskError::from_io("ask residency of", path, &std::io::Error::last_os_error()));
-        }
-        Ok(pages.iter().all(|page| page & 1 == 1))
+        Ok(true)
     }
 
-    /// Reads the range into the page cache; a disk error comes back as an error.
-    pub(super) fn prefault(&self, range: Range<usize>, path: &Path) -> DiskResult<()> {
-        let start = range.start - range.start % PAGE_BYTES;
+    /// Reads the range into the page cache; a disk error comes back as an error. `false` where the kernel does not know
+    /// how (before Linux 5.14).
+    pub(super) fn populate(&self, range: Range<usize>, path: &Path) -> DiskResult<bool> {
+        let start = range.start.min(self.map.len());
         let length = range.end.min(self.map.len()).saturating_sub(start);
-        if length == 0 {
-            return Ok(());
+        loop {
+            match self.map.advise_range(Advice::PopulateRead, start, length) {
+                Ok(()) => return Ok(true),
+                Err(error) if error.kind() == std::io::ErrorKind::Interrupted => {}
+                Err(error) if error.raw_os_error() == Some(libc::EINVAL) => return Ok(false),
+                Err(error) => return Err(DiskError::from_io("read", path, &error)),
+            }
         }
-        let populated = self.map.advise_range(Advice::PopulateRead, start, length);
-        populated.map_err(|error| DiskError::from_io("read", path, &error))
     }
 }
 
 /// Asks for the write-back of a file's range to begin, without waiting for it (`sync_file_range`). It stands here because
-/// no safe interface offers the call.
+/// no safe interface offers the call. A file system that does not know it is left alone.
 pub(super) fn start_writeback(file: &File, path: &Path, position: u64, length: u64) -> DiskResult<()> {
     use std::os::fd::AsRawFd as _;
     let (Ok(position), Ok(length)) = (i64::try_from(position), i64::try_from(length)) else { return Ok(()) };
@@ -83,10 +97,14 @@ pub(super) fn start_writeback(file: &File, path: &Path, position: u64, length: u
     if result == 0 {
         return Ok(());
     }
-    Err(DiskError::from_io("start the write-back of", path, &std::io::Error::last_os_error()))
+    let error = std::io::Error::last_os_error();
+    match error.raw_os_error() {
+        Some(libc::ENOSYS | libc::EOPNOTSUPP | libc::ESPIPE | libc::EINTR) => Ok(()),
+        _ => Err(DiskError::from_io("start the write-back of", path, &error)),
+    }
 }
 
-/// What keeps a map alive behind a `Bytes`.
+/// A range of a map, and what keeps the map alive behind a `Bytes`.
 struct MapSlice {
     map: Arc<FileMap>,
     range: Range<usize>,
@@ -94,7 +112,11 @@ struct MapSlice {
 
 impl AsRef<[u8]> for MapSlice {
     fn as_ref(&self) -> &[u8] {
-        self.map.map.get(self.range.clone()).unwrap_or_default()
+        let start = self.map.map.as_ptr().wrapping_add(self.range.start);
+        // SAFETY: `FileMap::slice` checked that the range lies within the map, which `self.map` keeps alive as long as the
+        // reference; a map's address is not null and bytes need no alignment. The range lies below the file's length, and
+        // its bytes neither change nor are cut off while the slice lives (the contract of `DiskFile::slice`).
+        unsafe { std::slice::from_raw_parts(start, self.range.len()) }
     }
 }
 

@@ -23,12 +23,16 @@
 //!
 //! No call here is made on an async worker. No map ever leaves: readers get [`Bytes`] that keep theirs alive.
 
+pub mod dir;
 mod error;
 mod map;
 mod os;
+mod os_file;
 #[cfg(feature = "planted-bugs")]
 pub mod planted;
+mod sealed_text;
 
+pub use dir::{CleanShutdown, DataDirectory, DirectoryError, DirectoryMeta, LastShutdown};
 pub use error::{DiskError, DiskErrorKind, DiskResult};
 pub use map::AlignedBuffer;
 pub use os::OsDisk;
@@ -142,6 +146,33 @@ pub trait DiskFile: Send + Sync + 'static {
     fn is_resident(&self, position: u64, length: usize) -> DiskResult<bool>;
     /// Reads the range into the page cache (blocking), so that a disk error becomes an error and not a signal.
     fn prefault(&self, position: u64, length: usize) -> DiskResult<()>;
+}
+
+/// The file in a directory through which its lock is taken.
+pub const LOCK_FILE: &str = "lock";
+
+/// Refuses a direct access whose position, length or memory is not a multiple of the block. Every disk does, so that code
+/// which runs on a disk without direct access runs on one with it.
+///
+/// # Errors
+/// `Failed`, with what is not aligned.
+pub fn check_alignment(
+    operation: &'static str,
+    path: &Path,
+    block_bytes: usize,
+    position: u64,
+    memory: &[u8],
+) -> DiskResult<()> {
+    let address = memory.as_ptr().addr();
+    let (block, length) = (block_bytes as u64, memory.len());
+    // No block is larger than a page for memory: what `AlignedBuffer` gives is always good enough.
+    if position.is_multiple_of(block) && length.is_multiple_of(block_bytes) && address.is_multiple_of(4096) {
+        return Ok(());
+    }
+    let detail = format!(
+        "direct access wants multiples of {block_bytes} bytes, not position {position}, {length} bytes at {address:#x}"
+    );
+    Err(DiskError { kind: DiskErrorKind::Failed, operation, path: path.to_path_buf(), detail })
 }
 
 /// A disk handed around.
