@@ -36,13 +36,21 @@ struct Home {
 const HOMES: &[Home] = &[
     Home { word: "unsafe", homes: &["broker/src/disk/map.rs"], why: "maps are the only unsafe code" },
     Home { word: "memmap2", homes: &["broker/src/disk/map.rs"], why: "no map leaves disk/map.rs" },
-    Home { word: "openraft", homes: &["broker/src/metadata/"], why: "the quorum's library must be replaceable" },
+    Home {
+        word: "openraft",
+        homes: &["broker/src/metadata/"],
+        why: "the quorum's library must be replaceable",
+    },
     Home {
         word: "tonic::transport::Server",
         homes: &["broker/src/listener/", "client/tests/"],
         why: "servers stand in listeners",
     },
-    Home { word: "transport::Server", homes: &["broker/src/listener/", "client/tests/"], why: "servers stand in listeners" },
+    Home {
+        word: "transport::Server",
+        homes: &["broker/src/listener/", "client/tests/"],
+        why: "servers stand in listeners",
+    },
     Home {
         word: "Instant::now",
         homes: &["broker/src/clock.rs", "client/", "tests/", "benches/"],
@@ -53,7 +61,11 @@ const HOMES: &[Home] = &[
         homes: &["broker/src/clock.rs", "client/", "tests/", "benches/"],
         why: "the broker takes its clock",
     },
-    Home { word: "cairn_proto::kafka", homes: &["broker/src/listener/", "tests/"], why: "wire types stay in the listener" },
+    Home {
+        word: "cairn_proto::kafka",
+        homes: &["broker/src/listener/", "tests/"],
+        why: "wire types stay in the listener",
+    },
 ];
 
 /// A source file: its path from the project's root, and its text.
@@ -94,7 +106,8 @@ fn code_lines(text: &str) -> impl Iterator<Item = (usize, String)> + '_ {
             if !in_string && character == '/' && characters.peek() == Some(&'/') {
                 break;
             }
-            if character == '"' && previous != '\\' && !(previous == '\'' && characters.peek() == Some(&'\'')) {
+            if character == '"' && previous != '\\' && !(previous == '\'' && characters.peek() == Some(&'\''))
+            {
                 in_string = !in_string;
             } else if !in_string {
                 code.push(character);
@@ -254,7 +267,8 @@ fn header_violations(source: &Source) -> Vec<String> {
 fn name_violations(source: &Source) -> Vec<String> {
     let name = source.path.rsplit('/').next().unwrap_or("");
     let banned = ["util.rs", "utils.rs", "helpers.rs", "common.rs", "misc.rs"];
-    let folder = source.path.split('/').any(|part| ["util", "utils", "helpers", "common", "misc"].contains(&part));
+    let folder =
+        source.path.split('/').any(|part| ["util", "utils", "helpers", "common", "misc"].contains(&part));
     if banned.contains(&name) || folder {
         return vec![format!("{}: name what it is for, not that it is shared", source.path)];
     }

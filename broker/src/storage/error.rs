@@ -138,7 +138,9 @@ pub enum OpenError {
     #[error(transparent)]
     Disk(#[from] DiskError),
     /// Written by a newer version.
-    #[error("{file} has format {found}, this build reads up to {known}: start the newer version on this directory")]
+    #[error(
+        "{file} has format {found}, this build reads up to {known}: start the newer version on this directory"
+    )]
     NewerFormat {
         /// The file.
         file: PathBuf,
