@@ -14,9 +14,14 @@
 //! * No segment is scanned at a start; a log's end is checkpoint plus journal.
 //! * After a failed sync, or a failed write into allocated blocks, nothing more is appended or acknowledged here.
 
+mod decode;
+mod epochs;
 pub mod error;
 pub mod frame;
+mod index;
 pub mod options;
+mod producers;
+mod retention;
 
 pub use error::{AppendError, OpenError, ReadError, StoreFailure, TruncateError};
 pub use options::{JournalOptions, LogOptions, StoreOptions};
