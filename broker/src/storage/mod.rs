@@ -19,6 +19,8 @@ mod epochs;
 pub mod error;
 pub mod frame;
 mod index;
+#[expect(dead_code, reason = "the store uses it next")]
+mod journal;
 pub mod options;
 mod producers;
 mod retention;
