@@ -21,12 +21,21 @@ pub mod frame;
 mod index;
 #[expect(dead_code, reason = "the store uses it next")]
 mod journal;
+mod layout;
+mod log;
 pub mod options;
 mod producers;
 mod retention;
+mod status;
+mod store;
+mod verify;
 
 pub use error::{AppendError, OpenError, ReadError, StoreFailure, TruncateError};
+pub use log::{Log, Residency};
 pub use options::{JournalOptions, LogOptions, StoreOptions};
+pub use status::{DamagedRange, RecoveryReport, StoreStatus, VerifyDamage, VerifyProgress, VerifyReport};
+pub use store::{CommitDriver, Store, StoreSetup};
+pub use verify::verify;
 
 use crate::ids::{LeaderEpoch, LogId, Offset};
 use bytes::Bytes;

@@ -1,0 +1,63 @@
+#![allow(dead_code, reason = "a skeleton; the logs use it next")]
+//! The name of every file below a store's directory, in one place. Names are made and read back here only, and what is
+//! read back makes the same name again: a file of any other name is not ours.
+
+use crate::ids::{LogId, Offset};
+use std::path::{Path, PathBuf};
+
+/// Directory of the journal's ring.
+pub(super) const JOURNAL_DIRECTORY: &str = "journal";
+/// Directory of the logs, one below it for each log that has bytes.
+pub(super) const LOGS_DIRECTORY: &str = "logs";
+/// Where unknown things go.
+pub(super) const QUARANTINE_DIRECTORY: &str = "quarantine";
+/// Space that a full disk's checkpoint, truncation or start may use.
+pub(super) const RESERVE_FILE: &str = "reserve";
+/// Behind the name of a file that is not yet in its place.
+pub(super) const TEMPORARY_SUFFIX: &str = ".tmp";
+
+/// What a file of a log's directory is.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub(super) enum LogFile {
+    /// Batches from this offset on.
+    Segment(Offset),
+    /// The index of a sealed segment.
+    Index(Offset),
+    /// Producer state up to this offset.
+    Producers(Offset),
+}
+
+impl LogFile {
+    /// Its name in the log's directory.
+    pub(super) fn name(self) -> String {
+        match self {
+            LogFile::Segment(base) => format!("{:020}.log", base.get()),
+            LogFile::Index(base) => format!("{:020}.index", base.get()),
+            LogFile::Producers(end) => format!("{:020}.producers", end.get()),
+        }
+    }
+
+    /// What a name means; `None` for one that we do not give.
+    pub(super) fn parse(name: &str) -> Option<Self> {
+        let (number, kind) = name.split_once('.')?;
+        let offset = Offset(number.parse::<i64>().ok().filter(|offset| *offset >= 0)?);
+        let file = match kind {
+            "log" => LogFile::Segment(offset),
+            "index" => LogFile::Index(offset),
+            "producers" => LogFile::Producers(offset),
+            _ => return None,
+        };
+        (file.name() == name).then_some(file)
+    }
+}
+
+/// The directory of a log below a store's path.
+pub(super) fn log_directory(store: &Path, log: LogId) -> PathBuf {
+    store.join(LOGS_DIRECTORY).join(log.get().to_string())
+}
+
+/// The log that a directory's name below `logs` stands for.
+pub(super) fn log_of_directory(name: &str) -> Option<LogId> {
+    let log = LogId(name.parse().ok()?);
+    (log.get().to_string() == name).then_some(log)
+}

@@ -1,0 +1,168 @@
+//! One log: the public handle. All methods take `&self`; a lock inside orders the changes.
+
+use super::{
+    AppendError, Appended, DamagedRange, DeletionCause, LogOptions, ReadError, ReadRun, TimestampedOffset,
+    TruncateError,
+};
+use crate::ids::{LeaderEpoch, LogId, Offset};
+use cairn_proto::record::Batch;
+
+/// Whether a read may touch pages that are not in memory.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Residency {
+    /// No: such bytes give [`ReadError::WouldBlock`].
+    Required,
+    /// Yes: the calling thread may block.
+    MayBlock,
+}
+
+/// One log. Cheap to clone.
+#[derive(Clone)]
+pub struct Log(());
+
+impl std::fmt::Debug for Log {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Log").finish_non_exhaustive()
+    }
+}
+
+#[expect(unused_variables, clippy::missing_panics_doc, reason = "a skeleton; bodies follow")]
+impl Log {
+    /// Its id.
+    pub fn id(&self) -> LogId {
+        unimplemented!()
+    }
+
+    /// Gives it other options, from the next append on.
+    pub fn set_options(&self, options: LogOptions) {
+        unimplemented!()
+    }
+
+    /// The first offset that can be read. No lock is taken.
+    pub fn start(&self) -> Offset {
+        unimplemented!()
+    }
+
+    /// The exclusive end. No lock is taken.
+    pub fn end(&self) -> Offset {
+        unimplemented!()
+    }
+
+    /// The exclusive end of what the journal has synced. No lock is taken.
+    pub fn durable(&self) -> Offset {
+        unimplemented!()
+    }
+
+    /// Bytes of batches between start and end, whole segments counted.
+    pub fn size_bytes(&self) -> u64 {
+        unimplemented!()
+    }
+
+    /// A leader begins `epoch` at the log's end (replication rules, epoch cache): noted at once, its frame is queued in
+    /// front of the next append. An epoch that is not above the latest changes nothing.
+    pub fn begin_epoch(&self, epoch: LeaderEpoch) {
+        unimplemented!()
+    }
+
+    /// A leader's append: sequence check, stamp, segment write, frame queued. The caller has validated the batch
+    /// ([`Batch::validate_produced`]). Blocks while the journal's queue is full.
+    ///
+    /// # Errors
+    /// Nothing was appended, except after [`AppendError::Failed`], which leaves the outcome open.
+    pub fn append(&self, batch: &Batch, epoch: LeaderEpoch) -> Result<Appended, AppendError> {
+        unimplemented!()
+    }
+
+    /// A follower's append: offsets and epoch stay as the leader gave them; gaps are allowed. Epoch cache and producer
+    /// state follow the batch.
+    ///
+    /// # Errors
+    /// As [`Log::append`], and `NotContiguous` for a batch below the end or of an older epoch.
+    pub fn append_as_follower(&self, batch: &Batch) -> Result<Appended, AppendError> {
+        unimplemented!()
+    }
+
+    /// Whole batches from the one that contains `offset` on, below `bound` (exclusive, clamped to the end), at most
+    /// `bytes_max` but at least one batch.
+    ///
+    /// # Errors
+    /// See [`ReadError`].
+    pub fn read(
+        &self,
+        offset: Offset,
+        bound: Offset,
+        bytes_max: usize,
+        residency: Residency,
+    ) -> Result<ReadRun, ReadError> {
+        unimplemented!()
+    }
+
+    /// The first record below `bound` whose timestamp is at least `timestamp_ms`. May block.
+    ///
+    /// # Errors
+    /// See [`ReadError`].
+    pub fn offset_for_timestamp(
+        &self,
+        timestamp_ms: i64,
+        bound: Offset,
+    ) -> Result<Option<TimestampedOffset>, ReadError> {
+        unimplemented!()
+    }
+
+    /// The record below `bound` with the greatest timestamp, the first of several. May block.
+    ///
+    /// # Errors
+    /// See [`ReadError`].
+    pub fn max_timestamp(&self, bound: Offset) -> Result<Option<TimestampedOffset>, ReadError> {
+        unimplemented!()
+    }
+
+    /// The largest epoch of the log that is not above `epoch`, and where it ends (replication rules §5).
+    pub fn end_offset_for(&self, epoch: LeaderEpoch) -> Option<(LeaderEpoch, Offset)> {
+        unimplemented!()
+    }
+
+    /// The latest epoch that began.
+    pub fn latest_epoch(&self) -> Option<LeaderEpoch> {
+        unimplemented!()
+    }
+
+    /// Removes everything at or above `end`, durably before it returns. `end` is lowered to the batch that contains it.
+    ///
+    /// # Errors
+    /// Nothing changed, except after `Failed`.
+    pub fn truncate(&self, end: Offset) -> Result<(), TruncateError> {
+        unimplemented!()
+    }
+
+    /// Raises the log's start; a frame is queued. Files below it are removed once that is synced.
+    ///
+    /// # Errors
+    /// Nothing changed, except after `Failed`.
+    pub fn advance_start(&self, start: Offset, cause: DeletionCause) -> Result<(), TruncateError> {
+        unimplemented!()
+    }
+
+    /// Deletes whole segments below `high_watermark` by size and age. Returns the new start if it moved.
+    ///
+    /// # Errors
+    /// Nothing changed, except after `Failed`.
+    pub fn apply_retention(&self, high_watermark: Offset) -> Result<Option<Offset>, TruncateError> {
+        unimplemented!()
+    }
+
+    /// The next checkpoint stores this.
+    pub fn note_high_watermark(&self, high_watermark: Offset) {
+        unimplemented!()
+    }
+
+    /// The high watermark that the opening found, at most the end.
+    pub fn stored_high_watermark(&self) -> Offset {
+        unimplemented!()
+    }
+
+    /// What cannot be read from this copy, ascending.
+    pub fn damaged_ranges(&self) -> Vec<DamagedRange> {
+        unimplemented!()
+    }
+}
