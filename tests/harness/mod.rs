@@ -1,1 +1,3 @@
-//! Placeholder.
+//! What the tests of the whole stand on: broker processes, a disk that forgets, and the checker of what clients saw.
+
+pub mod process;
