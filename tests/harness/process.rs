@@ -92,8 +92,12 @@ impl BrokerCommand {
             .stdout(Stdio::piped())
             .stderr(Stdio::piped());
         let child = command.spawn().with_context(|| format!("starting {}", first.display()))?;
-        let mut process =
-            BrokerProcess { child, grpc_address: String::new(), http_address: String::new(), log: mpsc::channel().1 };
+        let mut process = BrokerProcess {
+            child,
+            grpc_address: String::new(),
+            http_address: String::new(),
+            log: mpsc::channel().1,
+        };
         process.wait_until_ready(started)?;
         Ok(process)
     }
@@ -193,7 +197,11 @@ impl BrokerProcess {
                 Err(_) => {
                     std::thread::sleep(Duration::from_millis(50));
                     let ended = self.child.try_wait()?;
-                    bail!("the broker is not ready after {:?} ({ended:?}); it said:\n{}", started.elapsed(), self.said())
+                    bail!(
+                        "the broker is not ready after {:?} ({ended:?}); it said:\n{}",
+                        started.elapsed(),
+                        self.said()
+                    )
                 }
             }
         }
