@@ -1,6 +1,13 @@
 //! What every `Disk` does, whatever is behind it: the same checks run on the real file system, on one in memory if there is
 //! one, and on the faulty disk. What only a power cut can show is checked on the faulty disk alone.
 
+#![expect(
+    clippy::unwrap_used,
+    clippy::expect_used,
+    clippy::indexing_slicing,
+    reason = "a test's helpers fail by panicking, as the test does"
+)]
+
 #[path = "disk_conformance/bytes.rs"]
 mod bytes_in_files;
 #[path = "disk_conformance/crashes.rs"]
