@@ -2,6 +2,8 @@
 //! replaceable things have one home each, and every file says why it exists. The rules are one table; each rule is
 //! shown failing on a planted file.
 
+#![cfg(test)]
+
 use std::{
     fs,
     path::{Path, PathBuf},

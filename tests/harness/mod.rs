@@ -1,4 +1,12 @@
-//! What the tests of the whole stand on: broker processes, a disk that forgets, and the checker of what clients saw.
+//! What the tests of the whole stand on: broker processes, the command line, a disk that forgets, what clients did and
+//! saw, and the checker of that.
 
+pub mod command_line;
 pub mod faulty_disk;
+pub mod history;
+pub mod load;
+mod log;
 pub mod process;
+pub mod process_status;
+pub mod seed;
+pub mod system_calls;

@@ -1,11 +1,11 @@
 //! Real broker processes: started on ports of their own, asked for their addresses, killed by their id, and never left
 //! behind: whatever a test does, dropping a [`BrokerProcess`] ends the process.
 
-use anyhow::{Context as _, bail};
+use super::log::Log;
+use anyhow::{Context as _, bail, ensure};
 use rustix::process::{Pid, Signal, kill_process};
 use std::{
     ffi::OsString,
-    io::{BufRead as _, BufReader},
     path::{Path, PathBuf},
     process::{Child, Command, ExitStatus, Stdio},
     sync::mpsc,
@@ -23,6 +23,7 @@ pub struct BrokerCommand {
     wrapper: Vec<OsString>,
     arguments: Vec<OsString>,
     environment: Vec<(String, String)>,
+    expected_complaints: Vec<String>,
 }
 
 impl BrokerCommand {
@@ -34,6 +35,7 @@ impl BrokerCommand {
             wrapper: Vec::new(),
             arguments: Vec::new(),
             environment: Vec::new(),
+            expected_complaints: Vec::new(),
         }
     }
 
@@ -58,6 +60,13 @@ impl BrokerCommand {
         self
     }
 
+    /// A WARN or ERROR with this text in it is what this scenario is about, and fails no test.
+    #[must_use]
+    pub fn expecting_complaint(mut self, text: &str) -> Self {
+        self.expected_complaints.push(text.into());
+        self
+    }
+
     /// Where its data lies.
     pub fn data_directory(&self) -> &Path {
         &self.data_directory
@@ -77,39 +86,74 @@ impl BrokerCommand {
     /// As [`Self::start`].
     pub fn start_at(&self, grpc_address: &str) -> anyhow::Result<BrokerProcess> {
         let started = Instant::now();
+        let mut child = self.command(grpc_address)?.spawn().context("starting the broker")?;
+        let (to_lines, lines) = mpsc::channel();
+        let log = Log::of(&mut child, to_lines)?;
+        let mut process = BrokerProcess {
+            child,
+            grpc_address: String::new(),
+            http_address: String::new(),
+            ready_after: Duration::ZERO,
+            log,
+            expected_complaints: self.expected_complaints.clone(),
+        };
+        process.wait_until_ready(started, &lines)?;
+        Ok(process)
+    }
+
+    /// Runs a broker that is not expected to become ready: how it ended, and all that it said.
+    ///
+    /// # Errors
+    /// It did not end within the given time.
+    pub fn refused(&self, grpc_address: &str, within: Duration) -> anyhow::Result<(ExitStatus, String)> {
+        let mut child = self.command(grpc_address)?.spawn().context("starting the broker")?;
+        let mut log = Log::of(&mut child, mpsc::channel().0)?;
+        let deadline = Instant::now() + within;
+        while Instant::now() < deadline {
+            if let Some(status) = child.try_wait()? {
+                log.wait_for_the_end();
+                return Ok((status, log.text()));
+            }
+            std::thread::sleep(Duration::from_millis(2));
+        }
+        child.kill()?;
+        child.wait()?;
+        bail!("the broker did not end within {within:?}; it said:\n{}", log.text())
+    }
+
+    fn command(&self, grpc_address: &str) -> anyhow::Result<Command> {
         let mut words: Vec<OsString> = self.wrapper.clone();
         words.push(self.program.clone().into());
         let (first, rest) = words.split_first().context("no program")?;
         let mut command = Command::new(first);
+        for (name, _) in std::env::vars_os() {
+            if name.to_string_lossy().starts_with("CAIRN_") {
+                command.env_remove(name);
+            }
+        }
         command
             .args(rest)
             .arg("--data-dir")
             .arg(&self.data_directory)
-            .args(["--listen-grpc", grpc_address, "--listen-http", "127.0.0.1:0"])
+            .args(["--listen-grpc", grpc_address, "--listen-http", "127.0.0.1:0", "--log-format", "json"])
             .args(&self.arguments)
             .envs(self.environment.iter().map(|(name, value)| (name, value)))
             .stdin(Stdio::null())
             .stdout(Stdio::piped())
             .stderr(Stdio::piped());
-        let child = command.spawn().with_context(|| format!("starting {}", first.display()))?;
-        let mut process = BrokerProcess {
-            child,
-            grpc_address: String::new(),
-            http_address: String::new(),
-            log: mpsc::channel().1,
-        };
-        process.wait_until_ready(started)?;
-        Ok(process)
+        Ok(command)
     }
 }
 
-/// A running broker. Ends with it when dropped.
+/// A running broker. Ends with it when dropped; a complaint in its log that nobody expected fails the test then.
 #[derive(Debug)]
 pub struct BrokerProcess {
     child: Child,
     grpc_address: String,
     http_address: String,
-    log: mpsc::Receiver<String>,
+    ready_after: Duration,
+    log: Log,
+    expected_complaints: Vec<String>,
 }
 
 impl BrokerProcess {
@@ -121,6 +165,11 @@ impl BrokerProcess {
     /// Where it answers `/livez`, `/readyz` and `/metrics`.
     pub fn http_address(&self) -> &str {
         &self.http_address
+    }
+
+    /// From its start to its readiness message.
+    pub fn ready_after(&self) -> Duration {
+        self.ready_after
     }
 
     /// The process id (of the wrapper, if there is one).
@@ -140,71 +189,78 @@ impl BrokerProcess {
     /// `kill -9`, and waits for the end.
     ///
     /// # Errors
-    /// It cannot be waited for.
+    /// It cannot be waited for, or had ended by itself, or complained of something in its log.
     pub fn kill(mut self) -> anyhow::Result<()> {
+        let ended = self.child.try_wait()?;
         self.child.kill()?;
         self.child.wait()?;
-        Ok(())
+        if let Some(status) = ended {
+            bail!("the broker had ended by itself ({status}); it said:\n{}", self.said())
+        }
+        self.no_complaints()
     }
 
-    /// Asks it to end (SIGTERM) and waits for that.
+    /// Sends a signal that asks it to end, SIGTERM or SIGINT, and waits for that.
     ///
     /// # Errors
-    /// It did not end within the given time.
-    pub fn terminate(mut self, within: Duration) -> anyhow::Result<ExitStatus> {
-        self.signal(Signal::TERM)?;
+    /// It did not end within the given time, or complained of something in its log.
+    pub fn stop(mut self, signal: Signal, within: Duration) -> anyhow::Result<ExitStatus> {
+        self.signal(signal)?;
         let deadline = Instant::now() + within;
         while Instant::now() < deadline {
             if let Some(status) = self.child.try_wait()? {
+                self.no_complaints()?;
                 return Ok(status);
             }
             std::thread::sleep(Duration::from_millis(5));
         }
-        bail!("the broker did not end within {within:?} after SIGTERM; it said:\n{}", self.said())
+        bail!("the broker did not end within {within:?} after {signal:?}; it said:\n{}", self.said())
     }
 
-    /// What it has logged since the last call.
+    /// Everything that it has printed so far.
     pub fn said(&self) -> String {
-        self.log.try_iter().collect::<Vec<_>>().join("\n")
+        self.log.text()
     }
 
-    /// Reads both outputs for ever (a full pipe would stop the broker) and waits for the addresses on standard output.
-    fn wait_until_ready(&mut self, started: Instant) -> anyhow::Result<()> {
-        let (to_log, log) = mpsc::channel();
-        self.log = log;
-        let (to_addresses, addresses) = mpsc::channel();
-        let output = self.child.stdout.take().context("piped")?;
-        let errors = self.child.stderr.take().context("piped")?;
-        let to_log_too = to_log.clone();
-        std::thread::spawn(move || {
-            for line in BufReader::new(output).lines().map_while(Result::ok) {
-                if let Some((listener, address)) = address_in(&line) {
-                    let _ = to_addresses.send((listener.to_string(), address.to_string()));
-                }
-                let _ = to_log_too.send(line);
-            }
-        });
-        std::thread::spawn(move || {
-            for line in BufReader::new(errors).lines().map_while(Result::ok) {
-                let _ = to_log.send(line);
-            }
-        });
+    /// What it has printed so far about something being wrong, without what the scenario expects.
+    pub fn complaints(&self) -> Vec<String> {
+        let expected = |line: &String| self.expected_complaints.iter().any(|text| line.contains(text));
+        self.log.complaints().into_iter().filter(|line| !expected(line)).collect()
+    }
+
+    /// From now on a complaint with this text in it is expected.
+    pub fn expect_complaint(&mut self, text: &str) {
+        self.expected_complaints.push(text.into());
+    }
+
+    fn no_complaints(&mut self) -> anyhow::Result<()> {
+        self.log.wait_for_the_end();
+        let complaints = self.complaints();
+        self.expected_complaints.push(String::new());
+        ensure!(complaints.is_empty(), "the broker complained:\n{}", complaints.join("\n"));
+        Ok(())
+    }
+
+    /// Waits for the addresses on standard output.
+    fn wait_until_ready(&mut self, started: Instant, lines: &mpsc::Receiver<String>) -> anyhow::Result<()> {
         while self.grpc_address.is_empty() || self.http_address.is_empty() {
             let left = READY_WITHIN.saturating_sub(started.elapsed());
-            match addresses.recv_timeout(left) {
-                Ok((listener, address)) if listener == "grpc" => self.grpc_address = address,
-                Ok((_, address)) => self.http_address = address,
-                Err(_) => {
-                    std::thread::sleep(Duration::from_millis(50));
-                    let ended = self.child.try_wait()?;
-                    bail!(
-                        "the broker is not ready after {:?} ({ended:?}); it said:\n{}",
-                        started.elapsed(),
-                        self.said()
-                    )
-                }
+            let Ok(line) = lines.recv_timeout(left) else {
+                let ended = self.child.try_wait()?;
+                self.expected_complaints.push(String::new());
+                bail!(
+                    "the broker is not ready after {:?} ({ended:?}); it said:\n{}",
+                    started.elapsed(),
+                    self.said()
+                )
+            };
+            match address_in(&line) {
+                Some((Listener::Grpc, address)) => self.grpc_address = address.to_string(),
+                Some((Listener::Http, address)) => self.http_address = address.to_string(),
+                None => {}
             }
         }
+        self.ready_after = started.elapsed();
         Ok(())
     }
 }
@@ -213,15 +269,44 @@ impl Drop for BrokerProcess {
     fn drop(&mut self) {
         let _ = self.child.kill();
         let _ = self.child.wait();
+        if let Err(complained) = self.no_complaints()
+            && !std::thread::panicking()
+        {
+            panic!("{complained}");
+        }
     }
 }
 
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Listener {
+    Grpc,
+    Http,
+}
+
 /// The listener and the address that a line of the broker's readiness message names, if it does.
-fn address_in(line: &str) -> Option<(&'static str, &str)> {
-    let lower = line.to_ascii_lowercase();
-    let listener = ["grpc", "http"].into_iter().find(|name| lower.trim_start().starts_with(name))?;
-    let address = line.split_whitespace().map(|word| word.trim_start_matches("http://")).find(|word| {
-        word.rsplit_once(':').is_some_and(|(host, port)| !host.is_empty() && port.parse::<u16>().is_ok())
-    })?;
-    Some((listener, address))
+fn address_in(line: &str) -> Option<(Listener, &str)> {
+    let line = line.trim();
+    let (name, rest) = line.split_once(char::is_whitespace)?;
+    let word = rest.split_whitespace().next()?;
+    match name {
+        "clients" => Some((Listener::Grpc, word)),
+        "health" => Some((Listener::Http, word.strip_prefix("http://")?.split('/').next()?)),
+        _ => None,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn addresses_are_found_in_the_readiness_message() {
+        let clients = address_in("  clients   127.0.0.1:9095 (gRPC)");
+        assert_eq!(clients, Some((Listener::Grpc, "127.0.0.1:9095")));
+        let health =
+            address_in("  health    http://127.0.0.1:9644/readyz   metrics http://127.0.0.1:9644/metrics");
+        assert_eq!(health, Some((Listener::Http, "127.0.0.1:9644")));
+        assert_eq!(address_in("cairn-broker is ready"), None);
+        assert_eq!(address_in("  data      /tmp/x"), None);
+    }
 }
