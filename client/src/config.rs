@@ -20,6 +20,13 @@ pub(crate) const REQUEST_TIMEOUT_DEFAULT: Duration = Duration::from_secs(30);
 /// For the TCP connection and the HTTP/2 handshake.
 pub(crate) const CONNECT_TIMEOUT_DEFAULT: Duration = Duration::from_secs(5);
 
+/// One message of the protocol: a request's worth of batches and its frame.
+pub(crate) const DECODED_MESSAGE_BYTES_MAX: usize = 64 * 1024 * 1024;
+/// What one batch may decompress to.
+pub(crate) const DECOMPRESSED_BATCH_BYTES_MAX: usize = 128 * 1024 * 1024;
+/// What a record costs in the producer's buffer beyond its key, value and headers.
+pub(crate) const RECORD_OVERHEAD_BYTES: usize = 64;
+
 /// What must have happened before a send is acknowledged.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Default)]
 pub enum Acks {

@@ -28,12 +28,18 @@
 #![forbid(unsafe_code)]
 
 mod admin;
+mod batcher;
 mod client;
+mod clock;
 mod config;
+mod connection;
 mod consumer;
 mod error;
+mod partitioner;
 mod producer;
 mod record;
+mod retry;
+mod routing;
 
 pub use admin::{
     Admin, BrokerStatus, ClusterStatus, ConfigEntry, ConfigSource, CreatedTopic, DirectoryStatus, NewTopic,

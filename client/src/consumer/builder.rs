@@ -8,6 +8,12 @@ use crate::{ConsumeError, Consumer, OutOfRange, StartAt};
 pub struct ConsumerBuilder;
 
 impl ConsumerBuilder {
+    pub(crate) fn new(_client: std::sync::Arc<crate::client::Handle>) -> Self {
+        unimplemented!()
+    }
+}
+
+impl ConsumerBuilder {
     /// Adds partitions of a topic.
     pub fn assign(self, _topic: impl Into<String>, _partitions: impl IntoIterator<Item = u32>) -> Self {
         unimplemented!()

@@ -1,22 +1,16 @@
-//! Topics, offsets and the cluster's state: unary calls with a timeout each. A call that changes something is sent
-//! once; if its answer is lost that is said, not guessed.
+//! What administration asks and is told: plain values, free of the protocol's.
 
-use crate::AdminError;
 use std::collections::BTreeMap;
-
-/// Administration. Cheap to clone.
-#[derive(Clone, Debug)]
-pub struct Admin;
 
 /// A topic to create.
 #[derive(Clone, Debug, PartialEq, Eq)]
 #[must_use = "nothing happens before create_topic"]
 pub struct NewTopic {
-    name: String,
-    partitions: Option<u32>,
-    replication_factor: Option<u32>,
-    configs: BTreeMap<String, String>,
-    validate_only: bool,
+    pub(super) name: String,
+    pub(super) partitions: Option<u32>,
+    pub(super) replication_factor: Option<u32>,
+    pub(super) configs: BTreeMap<String, String>,
+    pub(super) validate_only: bool,
 }
 
 impl NewTopic {
@@ -71,10 +65,10 @@ pub struct CreatedTopic {
 #[derive(Clone, Debug, PartialEq, Eq)]
 #[must_use = "nothing happens before alter_topic"]
 pub struct TopicAlteration {
-    name: String,
-    partitions: Option<u32>,
-    set: BTreeMap<String, String>,
-    reset: Vec<String>,
+    pub(super) name: String,
+    pub(super) partitions: Option<u32>,
+    pub(super) set: BTreeMap<String, String>,
+    pub(super) reset: Vec<String>,
 }
 
 impl TopicAlteration {
@@ -268,81 +262,4 @@ pub struct DirectoryStatus {
     pub free_bytes: u64,
     /// Bytes of its logs.
     pub log_bytes: u64,
-}
-
-impl Admin {
-    /// Creates a topic; it can be used when this returns.
-    ///
-    /// # Errors
-    /// See [`AdminError`].
-    pub async fn create_topic(&self, _topic: NewTopic) -> Result<CreatedTopic, AdminError> {
-        unimplemented!()
-    }
-
-    /// Deletes a topic and its records for good.
-    ///
-    /// # Errors
-    /// See [`AdminError`].
-    pub async fn delete_topic(&self, _name: &str) -> Result<(), AdminError> {
-        unimplemented!()
-    }
-
-    /// Changes a topic: all of the change or nothing.
-    ///
-    /// # Errors
-    /// See [`AdminError`].
-    pub async fn alter_topic(&self, _alteration: TopicAlteration) -> Result<(), AdminError> {
-        unimplemented!()
-    }
-
-    /// All topics by name.
-    ///
-    /// # Errors
-    /// See [`AdminError`].
-    pub async fn list_topics(&self) -> Result<Vec<TopicSummary>, AdminError> {
-        unimplemented!()
-    }
-
-    /// Everything about one topic.
-    ///
-    /// # Errors
-    /// See [`AdminError`].
-    pub async fn describe_topic(&self, _name: &str) -> Result<TopicDescription, AdminError> {
-        unimplemented!()
-    }
-
-    /// Deletes the records before this offset, or all of them, for good. Returns the new log start once that is
-    /// durable.
-    ///
-    /// # Errors
-    /// See [`AdminError`].
-    pub async fn delete_records(
-        &self,
-        _name: &str,
-        _partition: u32,
-        _before: Option<i64>,
-    ) -> Result<i64, AdminError> {
-        unimplemented!()
-    }
-
-    /// The same offset of several partitions, in the order asked.
-    ///
-    /// # Errors
-    /// See [`AdminError`].
-    pub async fn list_offsets(
-        &self,
-        _name: &str,
-        _partitions: &[u32],
-        _at: OffsetAt,
-    ) -> Result<Vec<PartitionOffset>, AdminError> {
-        unimplemented!()
-    }
-
-    /// How the cluster is.
-    ///
-    /// # Errors
-    /// See [`AdminError`].
-    pub async fn cluster_status(&self) -> Result<ClusterStatus, AdminError> {
-        unimplemented!()
-    }
 }
