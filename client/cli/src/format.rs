@@ -2,6 +2,7 @@
 //! where bytes are just bytes.
 
 use crate::escape::{self, EscapeError};
+use bytes::Bytes;
 use std::io::Write;
 
 /// What a template shows of one record. Null is shown as nothing; its size as -1.
@@ -112,9 +113,9 @@ impl Template {
     }
 
     /// Appends one record.
-    pub(crate) fn render<'a, H>(&self, record: &Shown<'a, H>, into: &mut Vec<u8>)
+    pub(crate) fn render<H>(&self, record: &Shown<'_, H>, into: &mut Vec<u8>)
     where
-        H: Iterator<Item = (&'a [u8], Option<&'a [u8]>)> + Clone,
+        H: Iterator<Item = (Bytes, Option<Bytes>)> + Clone,
     {
         for part in &self.0 {
             match part {
@@ -142,14 +143,14 @@ fn size(field: Option<&[u8]>) -> i64 {
     field.map_or(-1, |bytes| i64::try_from(bytes.len()).unwrap_or(i64::MAX))
 }
 
-fn headers<'a>(headers: impl Iterator<Item = (&'a [u8], Option<&'a [u8]>)>, into: &mut Vec<u8>) {
+fn headers(headers: impl Iterator<Item = (Bytes, Option<Bytes>)>, into: &mut Vec<u8>) {
     for (index, (key, value)) in headers.enumerate() {
         if index > 0 {
             into.push(b',');
         }
-        into.extend_from_slice(key);
+        into.extend_from_slice(&key);
         into.push(b'=');
-        into.extend_from_slice(value.unwrap_or_default());
+        into.extend_from_slice(&value.unwrap_or_default());
     }
 }
 
@@ -161,7 +162,12 @@ mod tests {
 
     const HEADERS: [Pair; 3] = [(b"a", Some(b"1")), (b"a", Some(b"\xff")), (b"n", None)];
 
-    fn shown(headers: &'static [Pair]) -> Shown<'static, impl Iterator<Item = Pair> + Clone> {
+    fn shown(
+        headers: &'static [Pair],
+    ) -> Shown<'static, impl Iterator<Item = (Bytes, Option<Bytes>)> + Clone> {
+        let headers = headers
+            .iter()
+            .map(|(key, value)| (Bytes::from_static(key), value.map(Bytes::from_static)));
         let (key, value) = (Some(&b"k"[..]), Some(&b"va\0\xfel"[..]));
         Shown {
             topic: "orders",
@@ -170,7 +176,7 @@ mod tests {
             timestamp_ms: 1_000,
             key,
             value,
-            headers: headers.iter().copied(),
+            headers,
         }
     }
 
