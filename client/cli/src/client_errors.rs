@@ -4,7 +4,8 @@ use crate::{exit::Exit, failure::Failure};
 use cairn_client::{AdminError, ConnectError, ConsumeError, ProduceError};
 
 /// What to do when nobody answers.
-const START_A_BROKER: &str = "start a broker with `cairn-broker`, or name another one with --broker HOST:PORT";
+const START_A_BROKER: &str =
+    "start a broker with `cairn-broker`, or name another one with --broker HOST:PORT";
 
 fn unreachable(message: String) -> Failure {
     Failure::new(Exit::Unreachable, message).advise(START_A_BROKER)
@@ -16,7 +17,8 @@ fn unknown_topic(topic: &str) -> Failure {
 }
 
 fn unknown_partition(topic: &str, partition: u32, partitions: u32) -> Failure {
-    let message = format!("topic '{topic}' has no partition {partition}: it has {partitions}, counted from 0");
+    let message =
+        format!("topic '{topic}' has no partition {partition}: it has {partitions}, counted from 0");
     Failure::new(Exit::NotFound, message).detail("partition", partition)
 }
 
@@ -53,8 +55,10 @@ impl From<ProduceError> for Failure {
             }
             ProduceError::Unreachable(_) => unreachable(error.to_string()),
             ProduceError::OutcomeUnknown { .. } => Failure::new(Exit::OutcomeUnknown, error.to_string()),
-            ProduceError::RecordTooLarge { limit: "max.message.bytes", .. } => Failure::failed(error.to_string())
-                .advise("raise the limit with: cairn topic alter TOPIC --config max.message.bytes=BYTES"),
+            ProduceError::RecordTooLarge { limit: "max.message.bytes", .. } => {
+                Failure::failed(error.to_string())
+                    .advise("raise the limit with: cairn topic alter TOPIC --config max.message.bytes=BYTES")
+            }
             _ => Failure::failed(error.to_string()),
         }
     }
@@ -73,7 +77,8 @@ impl From<ConsumeError> for Failure {
                 out_of_range(topic, *partition, *offset, (*log_start, *high_watermark))
             }
             ConsumeError::Damaged { topic, partition, damaged_from, damaged_to, reason } => {
-                let range = format!("offsets {damaged_from} to {damaged_to} (exclusive) of partition {partition}");
+                let range =
+                    format!("offsets {damaged_from} to {damaged_to} (exclusive) of partition {partition}");
                 let next = format!("cairn consume {topic} --partition {partition} --from {damaged_to}");
                 Failure::failed(format!("{range} of '{topic}' are damaged on the broker's disk: {reason}"))
                     .advise(format!("go on behind them with: {next}"))
@@ -116,7 +121,10 @@ mod tests {
             (AdminError::TopicExists { topic: topic() }.into(), Exit::Failed),
             (ProduceError::InvalidOptions(topic()).into(), Exit::Usage),
             (ProduceError::UnknownTopic { topic: topic() }.into(), Exit::NotFound),
-            (ProduceError::UnknownPartition { topic: topic(), partition: 9, partitions: 4 }.into(), Exit::NotFound),
+            (
+                ProduceError::UnknownPartition { topic: topic(), partition: 9, partitions: 4 }.into(),
+                Exit::NotFound,
+            ),
             (ProduceError::OutcomeUnknown { reason: topic() }.into(), Exit::OutcomeUnknown),
             (ProduceError::Closed.into(), Exit::Failed),
             (ConsumeError::UnknownTopic { topic: topic() }.into(), Exit::NotFound),
@@ -139,6 +147,10 @@ mod tests {
         };
         let failure = Failure::from(error);
         assert_eq!(failure.exit, Exit::Failed);
-        assert!(failure.text().contains("cairn consume orders --partition 2 --from 20"), "{}", failure.text());
+        assert!(
+            failure.text().contains("cairn consume orders --partition 2 --from 20"),
+            "{}",
+            failure.text()
+        );
     }
 }

@@ -61,7 +61,8 @@ fn state(broker: &BrokerStatus) -> &'static str {
 }
 
 fn status_text(status: &ClusterStatus) -> String {
-    let controller = status.controller.map_or_else(|| "none".into(), |controller| format!("broker {controller}"));
+    let controller =
+        status.controller.map_or_else(|| "none".into(), |controller| format!("broker {controller}"));
     let mut text = format!(
         "cluster {}   controller {controller}   metadata index {}\ntopics {}   partitions {}   without leader {}   \
          under min ISR {}\n\n",

@@ -1,8 +1,8 @@
 //! What may be typed: the commands, and the options that all of them have.
 
 use crate::{
-    bench::BenchCommand, consume::ConsumeArgs, exit, output::OutputFormat, produce::ProduceArgs, topic::TopicCommand,
-    verify::VerifyArgs,
+    bench::BenchCommand, consume::ConsumeArgs, exit, output::OutputFormat, produce::ProduceArgs,
+    topic::TopicCommand, verify::VerifyArgs,
 };
 use clap::{Args, Parser, Subcommand};
 use clap_complete::Shell;

@@ -50,14 +50,17 @@ pub(crate) struct ConsumeArgs {
 /// Prints until there is a reason to stop.
 pub(crate) async fn run(args: &ConsumeArgs, session: &Session) -> Result<(), Failure> {
     if args.format.is_some() && session.output.is_json() {
-        return Err(Failure::usage("--format and --output json exclude each other").advise("leave one of them out"));
+        return Err(
+            Failure::usage("--format and --output json exclude each other").advise("leave one of them out")
+        );
     }
     let topic = session.unless_interrupted(session.describe(&args.topic, args.partition)).await?;
     let partitions = match args.partition {
         Some(partition) => partition..partition.saturating_add(1),
         None => 0..topic.summary.partitions,
     };
-    let consumer = session.client.consumer().assign(&args.topic, partitions.clone()).from(start_at(args.from));
+    let consumer =
+        session.client.consumer().assign(&args.topic, partitions.clone()).from(start_at(args.from));
     let consumer = session.unless_interrupted(async { Ok(consumer.build().await?) }).await?;
     let mut until = Until::records(args.count);
     if args.exit_at_end {

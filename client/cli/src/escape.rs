@@ -50,7 +50,9 @@ mod tests {
 
     #[test]
     fn anything_else_is_an_error_that_shows_it() {
-        for (text, shown) in [(r"\q", "q"), ("a\\", ""), (r"\x", "x"), (r"\x4", "x4"), (r"\x+1", "x+1"), (r"\é", "é")] {
+        for (text, shown) in
+            [(r"\q", "q"), ("a\\", ""), (r"\x", "x"), (r"\x4", "x4"), (r"\x+1", "x+1"), (r"\é", "é")]
+        {
             assert_eq!(unescape(text), Err(EscapeError(shown.into())), "{text}");
         }
     }

@@ -102,8 +102,7 @@ mod tests {
 
     #[test]
     fn json_is_one_line_with_code_and_details() {
-        let failure =
-            Failure::new(Exit::NotFound, "topic \"a\nb\" does not exist").detail("acknowledged", 7);
+        let failure = Failure::new(Exit::NotFound, "topic \"a\nb\" does not exist").detail("acknowledged", 7);
         let line = failure.json();
         assert_eq!(line.matches('\n').count(), 1);
         let value: Value = serde_json::from_str(&line).unwrap();

@@ -165,19 +165,10 @@ mod tests {
     fn shown(
         headers: &'static [Pair],
     ) -> Shown<'static, impl Iterator<Item = (Bytes, Option<Bytes>)> + Clone> {
-        let headers = headers
-            .iter()
-            .map(|(key, value)| (Bytes::from_static(key), value.map(Bytes::from_static)));
+        let headers =
+            headers.iter().map(|(key, value)| (Bytes::from_static(key), value.map(Bytes::from_static)));
         let (key, value) = (Some(&b"k"[..]), Some(&b"va\0\xfel"[..]));
-        Shown {
-            topic: "orders",
-            partition: 3,
-            offset: 42,
-            timestamp_ms: 1_000,
-            key,
-            value,
-            headers,
-        }
+        Shown { topic: "orders", partition: 3, offset: 42, timestamp_ms: 1_000, key, value, headers }
     }
 
     fn render(template: &str) -> Vec<u8> {

@@ -73,7 +73,11 @@ impl<Tag, Outcome: Future + Unpin> InFlight<Tag, Outcome> {
     }
 
     /// Waits until at most `count` are in flight.
-    pub(crate) async fn settle_down_to(&mut self, count: usize, mut settled: impl FnMut(Tag, Outcome::Output)) {
+    pub(crate) async fn settle_down_to(
+        &mut self,
+        count: usize,
+        mut settled: impl FnMut(Tag, Outcome::Output),
+    ) {
         poll_fn(|context| match self.poll_settle(context, &mut settled) {
             Poll::Pending if self.queue.len() > count => Poll::Pending,
             _ => Poll::Ready(()),

@@ -65,7 +65,8 @@ impl<R: Read> LineBlocks<R> {
         let old_length = self.partial.len();
         // The block's remaining room is used up before there is a new block, so that slow input makes few blocks.
         let room = self.partial.capacity() - old_length;
-        let want = if room >= self.read_bytes.min(4096) { room.min(self.read_bytes) } else { self.read_bytes };
+        let want =
+            if room >= self.read_bytes.min(4096) { room.min(self.read_bytes) } else { self.read_bytes };
         self.partial.resize(old_length + want, 0);
         let into = self.partial.get_mut(old_length..).unwrap_or_default();
         let result = loop {

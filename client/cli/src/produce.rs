@@ -118,7 +118,8 @@ impl Run {
     async fn pump(&mut self, mut input: Input) -> Stop {
         loop {
             let Self { in_flight, tally, .. } = self;
-            let next = in_flight.meanwhile(input.next_block(), |line, outcome| tally.settle(line, outcome)).await;
+            let next =
+                in_flight.meanwhile(input.next_block(), |line, outcome| tally.settle(line, outcome)).await;
             let block = match next {
                 Ok(Some(block)) => block,
                 Ok(None) => return Stop::End,
@@ -140,7 +141,8 @@ impl Run {
             let number = self.tally.lines_sent + 1;
             let record = self.parser.record(line).map_err(|error| Stop::BadLine { number, error })?;
             let Self { in_flight, tally, producer, .. } = self;
-            let sent = in_flight.meanwhile(producer.send(record), |line, outcome| tally.settle(line, outcome)).await;
+            let sent =
+                in_flight.meanwhile(producer.send(record), |line, outcome| tally.settle(line, outcome)).await;
             let delivery = sent.map_err(|error| Stop::NotSent { number, error })?;
             self.tally.lines_sent = number;
             self.in_flight.push(number, delivery);

@@ -11,7 +11,10 @@ pub(crate) struct Progress(ProgressBar);
 impl Progress {
     /// Counts records up to `total`.
     pub(crate) fn records(total: u64) -> Self {
-        Self::visible(|| ProgressBar::new(total), "{bar:30} {percent:>3} %  {human_pos} of {human_len} records  {per_sec}  {eta} left")
+        Self::visible(
+            || ProgressBar::new(total),
+            "{bar:30} {percent:>3} %  {human_pos} of {human_len} records  {per_sec}  {eta} left",
+        )
     }
 
     /// Counts bytes up to `total`, or just up where that is not known.

@@ -172,8 +172,11 @@ mod tests {
 
     #[test]
     fn what_is_no_timestamp_is_refused() {
-        let forms = ["", "2024", "2024-05-01", "2024-05-01T10:00:00", "2024-05-01T10:00Z", "24-05-01T10:00:00Z"];
-        for text in forms.iter().chain(&["2024-05-01T10:00:00.Z", "2024-05-01T10:00:00Zx", "＋024-05-01T10:00:00Z"]) {
+        let forms =
+            ["", "2024", "2024-05-01", "2024-05-01T10:00:00", "2024-05-01T10:00Z", "24-05-01T10:00:00Z"];
+        for text in
+            forms.iter().chain(&["2024-05-01T10:00:00.Z", "2024-05-01T10:00:00Zx", "＋024-05-01T10:00:00Z"])
+        {
             assert_eq!(parse(text), Err(TimestampError::Form), "{text}");
         }
         for (text, field) in [

@@ -57,7 +57,11 @@ pub(crate) struct BatchingArgs {
 
 impl SendingArgs {
     /// Makes the producer.
-    pub(crate) async fn producer(&self, client: &Client, batching: BatchingArgs) -> Result<Producer, Failure> {
+    pub(crate) async fn producer(
+        &self,
+        client: &Client,
+        batching: BatchingArgs,
+    ) -> Result<Producer, Failure> {
         let acks = match self.acks {
             AcksOption::All => Acks::All,
             AcksOption::Leader => Acks::Leader,

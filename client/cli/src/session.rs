@@ -51,7 +51,11 @@ impl Session {
     }
 
     /// The topic, if there is one, and that partition of it, if one is named.
-    pub(crate) async fn describe(&self, topic: &str, partition: Option<u32>) -> Result<TopicDescription, Failure> {
+    pub(crate) async fn describe(
+        &self,
+        topic: &str,
+        partition: Option<u32>,
+    ) -> Result<TopicDescription, Failure> {
         let description = self.client.admin().describe_topic(topic).await?;
         let partitions = description.summary.partitions;
         match partition.filter(|partition| *partition >= partitions) {

@@ -8,7 +8,10 @@ pub(crate) struct Stopwatch(Instant);
 
 impl Stopwatch {
     /// Starts now.
-    #[expect(clippy::disallowed_methods, reason = "the command line measures real time; nothing is decided by it")]
+    #[expect(
+        clippy::disallowed_methods,
+        reason = "the command line measures real time; nothing is decided by it"
+    )]
     pub(crate) fn start() -> Self {
         Self(Instant::now())
     }

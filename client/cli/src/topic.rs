@@ -91,7 +91,9 @@ pub(crate) async fn run(command: &TopicCommand, session: &Session) -> Result<(),
         TopicCommand::Alter(args) => alter(args, session).await,
         TopicCommand::Delete { name } => {
             session.client.admin().delete_topic(name).await?;
-            session.output.print(&json!({ "topic": name, "deleted": true }), || format!("deleted topic '{name}'\n"))
+            session
+                .output
+                .print(&json!({ "topic": name, "deleted": true }), || format!("deleted topic '{name}'\n"))
         }
         TopicCommand::DeleteRecords(args) => delete_records(args, session).await,
     }
@@ -142,7 +144,8 @@ fn list_text(topics: &[TopicSummary]) -> String {
     if topics.is_empty() {
         return "there is no topic yet; create one with: cairn topic create NAME\n".into();
     }
-    let columns = [("TOPIC", Align::Left), ("PARTITIONS", Align::Right), ("REPLICAS", Align::Right), ("", Align::Left)];
+    let columns =
+        [("TOPIC", Align::Left), ("PARTITIONS", Align::Right), ("REPLICAS", Align::Right), ("", Align::Left)];
     let mut table = Table::new(&columns);
     for topic in topics {
         let note = if topic.internal { "internal" } else { "" };
@@ -168,7 +171,9 @@ async fn alter(args: &AlterArgs, session: &Session) -> Result<(), Failure> {
     }
     session.client.admin().alter_topic(alteration).await?;
     let value = json!({ "topic": name, "altered": true });
-    session.output.print(&value, || format!("altered topic '{name}'; see it with: cairn topic describe {name}\n"))
+    session
+        .output
+        .print(&value, || format!("altered topic '{name}'; see it with: cairn topic describe {name}\n"))
 }
 
 async fn delete_records(args: &DeleteRecordsArgs, session: &Session) -> Result<(), Failure> {
@@ -178,8 +183,11 @@ async fn delete_records(args: &DeleteRecordsArgs, session: &Session) -> Result<(
     let value = json!({ "topic": name, "partition": partition, "log_start_offset": start });
     if start < args.before {
         // Not an error of the broker: what is not readable yet cannot be deleted.
-        let message = format!("partition {partition} of '{name}' now begins at {start}, not at {}", args.before);
+        let message =
+            format!("partition {partition} of '{name}' now begins at {start}, not at {}", args.before);
         return Err(Failure::new(Exit::Failed, message).detail("log_start_offset", start));
     }
-    session.output.print(&value, || format!("partition {partition} of '{name}' now begins at offset {start}\n"))
+    session
+        .output
+        .print(&value, || format!("partition {partition} of '{name}' now begins at offset {start}\n"))
 }

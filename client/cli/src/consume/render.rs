@@ -21,7 +21,11 @@ pub(super) enum Renderer {
 impl Renderer {
     /// JSON if that is wanted, else the template, else the value and a newline.
     pub(super) fn new(output: Output, template: Option<Template>) -> Self {
-        if output.is_json() { Self::Json } else { Self::Template(template.unwrap_or_else(Template::value_line)) }
+        if output.is_json() {
+            Self::Json
+        } else {
+            Self::Template(template.unwrap_or_else(Template::value_line))
+        }
     }
 
     /// Appends the record.

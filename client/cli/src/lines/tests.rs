@@ -23,7 +23,11 @@ impl Read for Dribble<'_> {
     }
 }
 
-fn lines_of(input: impl Read, read_bytes: usize, line_bytes_max: usize) -> (Vec<Vec<u8>>, Option<InputError>) {
+fn lines_of(
+    input: impl Read,
+    read_bytes: usize,
+    line_bytes_max: usize,
+) -> (Vec<Vec<u8>>, Option<InputError>) {
     let mut blocks = LineBlocks::new(input, read_bytes, line_bytes_max);
     let mut lines = Vec::new();
     loop {
@@ -71,8 +75,9 @@ fn any_cut_gives_the_same_lines() {
     for round in 0..300 {
         let length = random.random_range(0..3000);
         let density = random.random_range(1..60);
-        let input: Vec<u8> =
-            (0..length).map(|_| if random.random_ratio(1, density) { b'\n' } else { random.random() }).collect();
+        let input: Vec<u8> = (0..length)
+            .map(|_| if random.random_ratio(1, density) { b'\n' } else { random.random() })
+            .collect();
         let (step, read_bytes) = (random.random_range(1..200), random.random_range(1..500));
         let dribble = Dribble { rest: &input, step, interrupt: false };
         let (lines, error) = lines_of(dribble, read_bytes, 4000);

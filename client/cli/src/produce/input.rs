@@ -69,7 +69,10 @@ impl Input {
     }
 }
 
-#[expect(clippy::disallowed_methods, reason = "the user's own file, named on the command line; no broker data")]
+#[expect(
+    clippy::disallowed_methods,
+    reason = "the user's own file, named on the command line; no broker data"
+)]
 fn open_file(path: &Path) -> io::Result<(File, Option<u64>)> {
     let file = File::open(path)?;
     let metadata = file.metadata()?;

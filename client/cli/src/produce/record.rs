@@ -121,14 +121,20 @@ mod tests {
     fn a_delimiter_may_be_long_and_is_shown_readably() {
         let parser = parser().key_delimiter(delimiter("\t="));
         assert_eq!(parser.record("k\t=v".into()).unwrap(), Record::to("t").key("k").value("v"));
-        assert_eq!(parser.record("k".into()).unwrap_err().to_string(), "the line has no key delimiter '\\t='");
+        assert_eq!(
+            parser.record("k".into()).unwrap_err().to_string(),
+            "the line has no key delimiter '\\t='"
+        );
     }
 
     #[test]
     fn null_values_headers_and_partition() {
         let headers = [("a".into(), "1".into()), ("a".into(), String::new())];
-        let parser =
-            parser().key_delimiter(delimiter(":")).null_value(Some("NULL")).headers(&headers).partition(Some(3));
+        let parser = parser()
+            .key_delimiter(delimiter(":"))
+            .null_value(Some("NULL"))
+            .headers(&headers)
+            .partition(Some(3));
         let expected = Record::to("t").key("k").header("a", "1").header("a", "").partition(3);
         assert_eq!(parser.record("k:NULL".into()).unwrap(), expected);
         assert_eq!(parser.record("k:null".into()).unwrap(), expected.value("null"));
