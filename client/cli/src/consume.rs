@@ -126,7 +126,7 @@ impl Printer {
     }
 
     fn print_run(&mut self, run: RecordRun) -> Result<(), Failure> {
-        let (partition, next_offset) = (run.partition(), run.next_offset());
+        let (partition, next_offset) = (RecordRun::partition(&run), run.next_offset());
         let end = self.until.end_of(partition);
         for record in run {
             let record = record?;

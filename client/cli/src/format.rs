@@ -1,7 +1,10 @@
 //! The template of `consume --format`: parsed once, then each record is appended to a buffer without formatting machinery
 //! where bytes are just bytes.
 
-use crate::escape::{self, EscapeError};
+use crate::{
+    escape::{self, EscapeError},
+    rfc3339,
+};
 use bytes::Bytes;
 use std::io::Write;
 
@@ -31,6 +34,7 @@ enum Part {
     Partition,
     Offset,
     Timestamp,
+    Date,
     Key,
     KeySize,
     Value,
@@ -44,6 +48,7 @@ const FIELDS: &[(char, Part)] = &[
     ('p', Part::Partition),
     ('o', Part::Offset),
     ('T', Part::Timestamp),
+    ('d', Part::Date),
     ('k', Part::Key),
     ('K', Part::KeySize),
     ('v', Part::Value),
@@ -53,14 +58,14 @@ const FIELDS: &[(char, Part)] = &[
 
 /// What the help says about the template.
 pub(crate) const HELP: &str = "What to print of each record: %t topic, %p partition, %o offset, %T timestamp in \
-    milliseconds since 1970, %k key, %v value, %h headers as k=v,k=v, %K and %s size of key and value (-1 for null), \
+    milliseconds since 1970, %d the same as date and time, %k key, %v value, %h headers as k=v,k=v, %K and %s size of key and value (-1 for null), \
     %% a percent sign; \\n \\t \\\\ \\xHH as usual";
 
 /// Why a template is none.
 #[derive(Debug, PartialEq, Eq, thiserror::Error)]
 pub(crate) enum TemplateError {
     /// `%` and something unknown.
-    #[error("unknown field '%{0}': known are %t %p %o %T %k %K %v %s %h and %%")]
+    #[error("unknown field '%{0}': known are %t %p %o %T %d %k %K %v %s %h and %%")]
     Field(String),
     /// A backslash and something unknown.
     #[error(transparent)]
@@ -124,6 +129,7 @@ impl Template {
                 Part::Partition => number(i64::from(record.partition), into),
                 Part::Offset => number(record.offset, into),
                 Part::Timestamp => number(record.timestamp_ms, into),
+                Part::Date => date(record.timestamp_ms, into),
                 Part::Key => into.extend_from_slice(record.key.unwrap_or_default()),
                 Part::KeySize => number(size(record.key), into),
                 Part::Value => into.extend_from_slice(record.value.unwrap_or_default()),
@@ -137,6 +143,13 @@ impl Template {
 fn number(value: i64, into: &mut Vec<u8>) {
     // Writing into a Vec cannot fail.
     let _ = write!(into, "{value}");
+}
+
+/// A record without a timestamp has -1.
+fn date(timestamp_ms: i64, into: &mut Vec<u8>) {
+    if timestamp_ms != -1 {
+        into.extend_from_slice(rfc3339::format(timestamp_ms).as_bytes());
+    }
 }
 
 fn size(field: Option<&[u8]>) -> i64 {
@@ -181,6 +194,7 @@ mod tests {
     fn every_field() {
         assert_eq!(render(r"%t %p %o %T %K %s\n"), b">orders 3 42 1000 1 5\n");
         assert_eq!(render(r"%k=%v"), b">k=va\0\xfel");
+        assert_eq!(render("%d"), b">1970-01-01T00:00:01.000Z");
         assert_eq!(render("%h"), b">a=1,a=\xff,n=");
         assert_eq!(render(r"100%%\t%%t\\n%p"), b">100%\t%t\\n3");
         assert_eq!(render("é"), ">é".as_bytes());

@@ -25,11 +25,6 @@ impl<Tag, Outcome: Future + Unpin> InFlight<Tag, Outcome> {
         self.queue.push_back((tag, outcome));
     }
 
-    /// How many are not settled.
-    pub(crate) fn len(&self) -> usize {
-        self.queue.len()
-    }
-
     /// Settles from the front until one is not ready, which then wakes the caller.
     pub(crate) fn poll_settle(
         &mut self,
@@ -110,7 +105,7 @@ mod tests {
         };
         assert_eq!(in_flight.meanwhile(work, |tag, output| seen.push((tag, output.unwrap()))).await, 7);
         assert_eq!(seen, [(1, "a"), (2, "b")]);
-        assert_eq!(in_flight.len(), 0);
+        assert_eq!(in_flight.queue.len(), 0);
     }
 
     #[tokio::test]
@@ -128,9 +123,9 @@ mod tests {
         }
         let mut count = 0;
         in_flight.settle_down_to(1, |_, _| count += 1).await;
-        assert_eq!((count, in_flight.len()), (2, 1));
+        assert_eq!((count, in_flight.queue.len()), (2, 1));
         drop(senders);
         in_flight.settle_down_to(0, |tag, output| assert!(tag == 2 && output.is_err())).await;
-        assert_eq!(in_flight.len(), 0);
+        assert_eq!(in_flight.queue.len(), 0);
     }
 }

@@ -44,13 +44,6 @@ impl Output {
             let _ = io::stderr().write_all(text.as_bytes());
         }
     }
-
-    /// A remark for people on standard error, beside the result.
-    pub(crate) fn note(self, text: &str) {
-        if !self.is_json() {
-            let _ = writeln!(io::stderr(), "{text}");
-        }
-    }
 }
 
 /// One value on a line of its own.

@@ -8,10 +8,10 @@ mod tally;
 use crate::{
     command_line::key_value,
     escape,
-    exit::Exit,
     failure::Failure,
     in_flight::InFlight,
     lines::{InputError, Lines},
+    output::Output,
     progress::Progress,
     sending::{AcksOption, BatchingArgs, SendingArgs},
     session::Session,
@@ -94,7 +94,7 @@ pub(crate) async fn run(args: &ProduceArgs, session: &Session) -> Result<(), Fai
         () = session.interrupt.pressed() => Stop::Interrupted,
     };
     let tally = run.finish(&stop).await;
-    report(&args.topic, args.sending.acks, &stop, &tally, started.elapsed(), session)
+    report(args, &stop, &tally, started.elapsed(), session.output)
 }
 
 /// The topic's limit bounds a whole batch, so a longer line can never be sent.
@@ -181,26 +181,25 @@ impl Run {
 }
 
 fn report(
-    topic: &str,
-    acks: AcksOption,
+    args: &ProduceArgs,
     stop: &Stop,
     tally: &Tally,
     took: Duration,
-    session: &Session,
+    output: Output,
 ) -> Result<(), Failure> {
-    if let Some(failure) = tally.failure(topic, stop) {
+    if let Some(failure) = tally.failure(&args.topic, stop) {
         return Err(failure);
     }
     assert_eq!(tally.acknowledged, tally.lines_sent, "every line sent has one outcome");
-    let seconds = took.as_secs_f64();
+    let (seconds, acknowledges) = (took.as_secs_f64(), args.sending.acks != AcksOption::None);
     let value = serde_json::json!({
-        "topic": topic,
+        "topic": args.topic,
         "records": tally.lines_sent,
-        "acknowledged": if acks == AcksOption::None { 0 } else { tally.acknowledged },
+        "acknowledged": if acknowledges { tally.acknowledged } else { 0 },
         "seconds": seconds,
     });
-    session.output.print(&value, || {
-        let verb = if acks == AcksOption::None { "sent, not acknowledged" } else { "acknowledged" };
+    output.print(&value, || {
+        let verb = if acknowledges { "acknowledged" } else { "sent, not acknowledged" };
         format!("{} records {verb} in {seconds:.2} s\n", tally.lines_sent)
     })
 }

@@ -20,9 +20,4 @@ impl Stopwatch {
     pub(crate) fn elapsed(self) -> Duration {
         self.0.elapsed()
     }
-
-    /// The moment that lies so long after the start.
-    pub(crate) fn at(self, after: Duration) -> Instant {
-        self.0 + after
-    }
 }

@@ -7,7 +7,7 @@ use crate::{
     table::{self, Align, Table},
 };
 use cairn_broker::{
-    disk::{Disk, DiskErrorKind, dir::META_FILE, os::OsDisk},
+    disk::{Disk, DiskErrorKind, OsDisk, dir::META_FILE},
     storage::{self, OpenError, VerifyReport},
 };
 use clap::Args;
@@ -165,6 +165,6 @@ mod tests {
         let args = VerifyArgs { data_dir: directory.path().to_owned() };
         let failure = run(&args, Output::new(OutputFormat::Json)).unwrap_err();
         assert!(failure.message.contains(META_FILE), "{}", failure.message);
-        assert_eq!(std::fs::read_dir(directory.path()).unwrap().count(), 0);
+        assert_eq!(OsDisk::shared().read_dir(directory.path()).unwrap(), []);
     }
 }

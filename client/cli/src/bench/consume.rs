@@ -129,7 +129,7 @@ async fn read_all(
         let asked = stopwatch.elapsed();
         let run = consumer.next_batch().await.ok_or(ConsumeError::Closed)??;
         counted.latencies.record(stopwatch.elapsed().saturating_sub(asked));
-        let (partition, next_offset) = (run.partition(), run.next_offset());
+        let (partition, next_offset) = (RecordRun::partition(&run), run.next_offset());
         let count = counted.count(run)?;
         wanted.read.fetch_add(count, Ordering::Relaxed);
         progress.advance(count);

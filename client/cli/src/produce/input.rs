@@ -79,7 +79,7 @@ fn open_file(path: &Path) -> io::Result<(File, Option<u64>)> {
     if metadata.is_dir() {
         return Err(io::ErrorKind::IsADirectory.into());
     }
-    Ok((file, metadata.is_file().then(|| metadata.len())))
+    Ok((file, metadata.is_file().then_some(metadata.len())))
 }
 
 fn read_blocks(input: impl Read, line_bytes_max: usize, sender: &mpsc::Sender<Result<Bytes, InputError>>) {
