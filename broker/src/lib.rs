@@ -4,9 +4,17 @@
 //! `node → {listener, http} → service → replication → metadata → storage → disk`; `ids`, `clock` and `telemetry` serve all.
 
 pub mod clock;
+pub mod command_line;
+pub mod config;
 pub mod disk;
+pub mod http;
 pub mod ids;
+pub mod listener;
 pub mod metadata;
+pub mod node;
 pub mod replication;
 pub mod service;
 pub mod storage;
+pub mod telemetry;
+
+pub use command_line::run;

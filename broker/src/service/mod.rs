@@ -1,1 +1,144 @@
-//! Placeholder.
+//! What the broker can be asked, whoever asks: the one type that listeners call. Every call takes a [`Context`] and passes
+//! [`Admission`] before it does anything; nothing in here knows a wire format.
+
+mod admission;
+mod applier;
+mod fetch;
+mod maintenance;
+mod offsets;
+mod produce;
+mod producer_ids;
+mod readiness;
+mod ready_queue;
+mod status;
+mod topics;
+mod watch;
+
+pub use admission::{Admission, Context, Limits, ListenerKind, MemoryPermit, Principal, Refusal};
+pub use applier::{AppliedImages, Applier};
+pub use fetch::{FetchSession, Push, Subscription};
+pub use maintenance::{Maintenance, MaintenanceThread};
+pub use offsets::{ListOffsetsError, OffsetRequest};
+pub use produce::{ProduceSession, ReplyPlace};
+pub use producer_ids::{InitProducerError, ProducerIdentity};
+pub use readiness::{Phase, Readiness};
+pub use status::{ClusterStatus, DirectoryFacts};
+pub use topics::{CreatedTopic, DeleteError, DescribedTopic, NewTopic, TopicChange, TopicError};
+pub use watch::{News, WatchSession};
+
+use crate::{
+    clock::{Monotonic, SharedClock},
+    ids::BrokerId,
+    metadata::Handle,
+    replication::Replicas,
+    telemetry::metrics::Metrics,
+};
+use producer_ids::ProducerIds;
+use std::{fmt, future::Future, sync::Arc, time::Duration};
+
+/// What a broker is put together from.
+pub struct BrokerParts {
+    /// Its number.
+    pub id: BrokerId,
+    /// What time it is.
+    pub clock: SharedClock,
+    /// What the cluster has agreed on.
+    pub metadata: Handle,
+    /// The images that this broker acts on.
+    pub images: AppliedImages,
+    /// The partitions.
+    pub replicas: Replicas,
+    /// Limits, and the door.
+    pub admission: Admission,
+    /// To be woken when something was written.
+    pub maintenance: Maintenance,
+    /// Where the broker is in its life.
+    pub readiness: Readiness,
+    /// Counters.
+    pub metrics: Metrics,
+    /// The data directory, for people.
+    pub directory: DirectoryFacts,
+    /// Problems found at the start.
+    pub start_problems: Vec<String>,
+}
+
+/// The broker. Cheap to clone.
+#[derive(Clone)]
+pub struct Broker {
+    inner: Arc<Inner>,
+}
+
+struct Inner {
+    parts: BrokerParts,
+    started: Monotonic,
+    producer_ids: ProducerIds,
+}
+
+impl fmt::Debug for Broker {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Broker").field("id", &self.inner.parts.id).finish_non_exhaustive()
+    }
+}
+
+impl Broker {
+    /// Puts it together.
+    pub fn new(parts: BrokerParts) -> Self {
+        let started = parts.clock.now();
+        Self { inner: Arc::new(Inner { parts, started, producer_ids: ProducerIds::default() }) }
+    }
+
+    /// Its number.
+    pub fn id(&self) -> BrokerId {
+        self.inner.parts.id
+    }
+
+    /// What time it is.
+    pub fn clock(&self) -> &SharedClock {
+        &self.inner.parts.clock
+    }
+
+    /// Limits, and the door.
+    pub fn admission(&self) -> &Admission {
+        &self.inner.parts.admission
+    }
+
+    /// The limits.
+    pub fn limits(&self) -> &Limits {
+        self.admission().limits()
+    }
+
+    /// Where the broker is in its life.
+    pub fn readiness(&self) -> &Readiness {
+        &self.inner.parts.readiness
+    }
+
+    /// Counters.
+    pub fn metrics(&self) -> &Metrics {
+        &self.inner.parts.metrics
+    }
+
+    fn metadata(&self) -> &Handle {
+        &self.inner.parts.metadata
+    }
+
+    fn images(&self) -> AppliedImages {
+        self.inner.parts.images.clone()
+    }
+
+    fn replicas(&self) -> &Replicas {
+        &self.inner.parts.replicas
+    }
+
+    fn maintenance(&self) -> &Maintenance {
+        &self.inner.parts.maintenance
+    }
+
+    fn producer_ids(&self) -> &ProducerIds {
+        &self.inner.producer_ids
+    }
+}
+
+/// The future's output, if it comes in time.
+async fn within<T>(patience: Duration, future: impl Future<Output = T>) -> Option<T> {
+    tokio::time::timeout(patience, future).await.ok()
+}

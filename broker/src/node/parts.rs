@@ -1,0 +1,201 @@
+//! How each component is built from the configuration. Plain wiring: what goes where, and on which thread.
+
+use super::StartError;
+use crate::{
+    clock::SharedClock,
+    config::Config,
+    disk::{DataDirectory, LastShutdown, SharedDisk},
+    ids::{BrokerId, DirectoryId, LogId},
+    listener::{ConnectionLimits, grpc::GrpcOptions},
+    metadata::{Handle, MetadataOptions, MetadataSetup},
+    replication::{CommitDriver, Lanes, Replicas, ReplicasOptions, ReplicasSetup, StoreOptions},
+    service::{
+        Admission, AppliedImages, Broker, BrokerParts, DirectoryFacts, Limits, Maintenance,
+        MaintenanceThread, Readiness,
+    },
+    storage::JournalOptions,
+    telemetry::metrics::Metrics,
+};
+use std::{sync::Arc, time::Duration};
+use uuid::Uuid;
+
+/// What recovery gave.
+pub(super) struct Opened {
+    pub(super) metadata: Handle,
+    pub(super) replicas: Replicas,
+    pub(super) suspect_logs: Vec<LogId>,
+    pub(super) boot_id: Option<String>,
+    /// For people.
+    pub(super) problems: Vec<String>,
+}
+
+/// Runs what may wait for the disk.
+async fn blocking<T: Send + 'static>(
+    work: impl FnOnce() -> Result<T, StartError> + Send + 'static,
+) -> Result<T, StartError> {
+    tokio::task::spawn_blocking(work).await.map_err(|error| StartError::Process(error.to_string()))?
+}
+
+/// Locks the directory, and takes what the broker before this one left.
+pub(super) async fn open_directory(
+    disk: SharedDisk,
+    config: Arc<Config>,
+) -> Result<(DataDirectory, LastShutdown), StartError> {
+    blocking(move || {
+        let path = &config.data_dir;
+        let identity = DirectoryId(Uuid::new_v4());
+        let refused = |error| StartError::directory(path.clone(), error);
+        let directory = DataDirectory::open_or_create(disk, path, BrokerId(config.broker_id), identity)
+            .map_err(refused)?;
+        let last = directory.take_last_shutdown().map_err(refused)?;
+        if let LastShutdown::Damaged(error) = &last {
+            tracing::warn!("treated as an unclean shutdown: {error}");
+        }
+        Ok((directory, last))
+    })
+    .await
+}
+
+/// Recovers both stores.
+pub(super) async fn open_stores(
+    disk: SharedDisk,
+    config: Arc<Config>,
+    clock: SharedClock,
+    directory: &DataDirectory,
+) -> Result<Opened, StartError> {
+    let path = directory.path().to_path_buf();
+    let broker = directory.meta().broker;
+    blocking(move || {
+        let metadata = Handle::open(MetadataSetup {
+            disk: Arc::clone(&disk),
+            path: path.join("metadata"),
+            options: MetadataOptions::default(),
+            clock: Arc::clone(&clock),
+            driver: CommitDriver::Thread,
+        })?;
+        let (replicas, report) = Replicas::open(ReplicasSetup {
+            disk: Arc::clone(&disk),
+            path: path.join("data"),
+            broker,
+            options: replicas_options(&config),
+            clock,
+            driver: CommitDriver::Thread,
+            lanes: Lanes::Threads(config.append_lanes),
+        })?;
+        if let Some(torn) = &report.torn_tail {
+            tracing::info!(
+                "the journal was cut behind its last whole frame, nothing acknowledged is missing: {torn}"
+            );
+        }
+        for problem in &report.problems {
+            tracing::warn!("recovery: {problem}");
+        }
+        tracing::info!(
+            logs = report.logs,
+            frames = report.frames_replayed,
+            journal_bytes = report.journal_bytes_read,
+            "the data directory is recovered"
+        );
+        let (suspect_logs, problems) = (report.suspect_logs, report.problems);
+        Ok(Opened { metadata, replicas, suspect_logs, boot_id: disk.boot_id(), problems })
+    })
+    .await
+}
+
+fn replicas_options(config: &Config) -> ReplicasOptions {
+    ReplicasOptions {
+        store: StoreOptions {
+            journal: JournalOptions {
+                ring_bytes_max: config.journal_ring_bytes_max,
+                file_bytes_max: config.journal_file_bytes_max,
+                group_bytes_max: config.journal_group_bytes_max,
+                queue_bytes_max: config.journal_queue_bytes_max,
+                ..JournalOptions::default()
+            },
+            checkpoint_after_bytes: config.checkpoint_after_bytes,
+            index_interval_bytes: config.index_interval_bytes,
+            open_segments_max: config.segment_open_max,
+            reserve_bytes: config.reserve_bytes,
+            producer_expiry_ms: config.producer_expiry_ms,
+            ..StoreOptions::default()
+        },
+        ..ReplicasOptions::default()
+    }
+}
+
+/// What a [`Broker`] stands on.
+pub(super) struct Foundation<'a> {
+    pub(super) config: &'a Config,
+    pub(super) clock: SharedClock,
+    pub(super) disk: SharedDisk,
+    pub(super) directory: &'a DataDirectory,
+    pub(super) metadata: Handle,
+    pub(super) replicas: Replicas,
+    pub(super) images: AppliedImages,
+    pub(super) readiness: Readiness,
+    pub(super) metrics: Metrics,
+    pub(super) start_problems: Vec<String>,
+}
+
+/// The broker and its background thread.
+pub(super) fn broker(foundation: Foundation<'_>) -> Result<(Broker, MaintenanceThread), StartError> {
+    let meta = foundation.directory.meta();
+    let maintenance = Maintenance::default();
+    let replicas = foundation.replicas.clone();
+    let thread = maintenance
+        .start(move || replicas.maintain())
+        .map_err(|error| StartError::Process(format!("cannot start the maintenance thread: {error}")))?;
+    let broker = Broker::new(BrokerParts {
+        id: meta.broker,
+        admission: Admission::new(limits(foundation.config), Arc::clone(&foundation.clock)),
+        clock: foundation.clock,
+        metadata: foundation.metadata,
+        images: foundation.images,
+        replicas: foundation.replicas,
+        maintenance,
+        readiness: foundation.readiness,
+        metrics: foundation.metrics,
+        directory: DirectoryFacts {
+            id: meta.directory,
+            path: foundation.directory.path().to_path_buf(),
+            disk: foundation.disk,
+        },
+        start_problems: foundation.start_problems,
+    });
+    Ok((broker, thread))
+}
+
+fn limits(config: &Config) -> Limits {
+    Limits {
+        request_memory_bytes_max: config.request_memory_bytes_max,
+        produce_stream_bytes_max: config.produce_stream_bytes_max,
+        produce_stream_requests_max: config.produce_stream_requests_max,
+        subscriptions_per_stream_max: config.subscriptions_per_stream_max,
+        fetch_response_bytes: config.fetch_response_bytes,
+        fetch_response_bytes_max: config.fetch_response_bytes_max,
+        offset_queries_max: config.offset_queries_max,
+        watch_topics_max: config.watch_topics_max,
+        cold_reads_max: config.cold_reads_max,
+        default_partitions: config.default_partitions,
+        default_replication_factor: config.default_replication_factor,
+        partitions_per_topic_max: config.partitions_per_topic_max,
+        partitions_max: config.partitions_max,
+        request_timeout: Duration::from_millis(config.request_timeout_ms),
+    }
+}
+
+/// The gRPC listener's.
+pub(super) fn grpc_options(config: &Config) -> GrpcOptions {
+    GrpcOptions {
+        connections: ConnectionLimits {
+            connections_max: config.connections_max,
+            handshake_timeout: Duration::from_millis(config.handshake_timeout_ms),
+        },
+        streams_per_connection_max: config.streams_per_connection_max,
+        request_bytes_max: config.request_bytes_max,
+        stream_window_bytes: config.stream_window_bytes,
+        connection_window_bytes: config.connection_window_bytes,
+        keepalive_interval: Duration::from_millis(config.keepalive_interval_ms),
+        keepalive_timeout: Duration::from_millis(config.keepalive_timeout_ms),
+    }
+}

@@ -1,0 +1,77 @@
+//! A process life begins: the cluster gets its identity at the first start, the broker its epoch at every start. The epoch
+//! is durable on disk before the broker acts on it.
+
+use super::{StartError, parts::Opened};
+use crate::{
+    disk::{DataDirectory, LastShutdown},
+    ids::{BrokerEpoch, ClusterId, IncarnationId},
+    metadata::{ClusterState, Command, Endpoints, Outcome, Registration},
+};
+use std::sync::Arc;
+use uuid::Uuid;
+
+/// The broker is registered and may lead.
+pub(super) struct Registered {
+    pub(super) directory: DataDirectory,
+    pub(super) epoch: BrokerEpoch,
+    /// The image that says so.
+    pub(super) image: Arc<ClusterState>,
+}
+
+/// Forms the cluster if need be, registers, makes the epoch durable, and leaves the fence.
+pub(super) async fn register(
+    opened: &Opened,
+    mut directory: DataDirectory,
+    last: LastShutdown,
+    endpoints: Endpoints,
+) -> Result<Registered, StartError> {
+    let cluster = match opened.metadata.image().cluster {
+        Some(cluster) => cluster,
+        None => form(opened, &directory).await?,
+    };
+    let broker = directory.meta().broker;
+    let disk_epoch = directory.broker_epoch().map_err(StartError::Directory)?;
+    let registration = Registration {
+        broker,
+        incarnation: IncarnationId(Uuid::new_v4()),
+        endpoints,
+        rack: None,
+        directories: vec![directory.meta().directory],
+        clean_epoch: match last {
+            LastShutdown::Clean(clean) => Some(clean.broker_epoch),
+            LastShutdown::Unclean | LastShutdown::Damaged(_) => None,
+        },
+        disk_epoch,
+        boot_id: opened.boot_id.clone(),
+        suspect_logs: opened.suspect_logs.clone(),
+    };
+    let committed = opened.metadata.propose(Command::RegisterBroker(registration)).await?;
+    let Outcome::Registered { epoch } = committed.outcome else {
+        return Err(StartError::Process(format!("a registration was answered with {:?}", committed.outcome)));
+    };
+    let durable = tokio::task::spawn_blocking(move || {
+        directory.join_cluster(cluster)?;
+        directory.write_broker_epoch(epoch)?;
+        Ok(directory)
+    });
+    let directory = durable
+        .await
+        .map_err(|error| StartError::Process(error.to_string()))?
+        .map_err(StartError::Directory)?;
+    opened.metadata.propose(Command::UnfenceBroker { broker, epoch }).await?;
+    Ok(Registered { directory, epoch, image: opened.metadata.image() })
+}
+
+/// A directory that knows a cluster must not quietly begin another one: its metadata is gone.
+async fn form(opened: &Opened, directory: &DataDirectory) -> Result<ClusterId, StartError> {
+    if let Some(known) = directory.meta().cluster {
+        return Err(StartError::Process(format!(
+            "{} belongs to cluster {known}, but its metadata is empty: restore its directory \"metadata\" from a copy, or start \
+             with another --data-dir",
+            directory.path().display()
+        )));
+    }
+    let cluster = ClusterId(Uuid::new_v4());
+    opened.metadata.propose(Command::FormCluster { cluster }).await?;
+    Ok(cluster)
+}

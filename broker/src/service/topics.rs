@@ -1,0 +1,298 @@
+//! Topics as people make and change them. A change is answered once it is durable and this broker acts on it, so that the
+//! next request finds it done.
+
+use super::{Broker, Context, Refusal, within};
+use crate::{
+    ids::{MetadataIndex, Offset, PartitionIndex, TopicId, TopicPartition},
+    metadata::{ClusterState, Command, Outcome, ProposeError, Topic},
+    replication::{DeleteRecordsError, PartitionStatus},
+};
+use std::{collections::BTreeMap, ops::Bound, sync::Arc};
+use tokio::sync::oneshot;
+use uuid::Uuid;
+
+/// Topics in one answer when the client does not say.
+const LIST_LIMIT: usize = 1000;
+/// Topics in one answer at most.
+const LIST_LIMIT_MAX: usize = 10_000;
+
+/// A topic to be made; `None` is the broker's default.
+#[derive(Clone, Debug)]
+pub struct NewTopic {
+    /// Its name.
+    pub name: String,
+    /// How many partitions.
+    pub partitions: Option<u32>,
+    /// How many replicas of each.
+    pub replication_factor: Option<u32>,
+    /// By Kafka's names.
+    pub configs: BTreeMap<String, String>,
+    /// Only say whether it could be made.
+    pub validate_only: bool,
+}
+
+/// A change of a topic: all of it or nothing.
+#[derive(Clone, Debug)]
+pub struct TopicChange {
+    /// Which topic.
+    pub name: String,
+    /// The new total.
+    pub partitions: Option<u32>,
+    /// Values to set.
+    pub set: BTreeMap<String, String>,
+    /// Names that go back to their defaults.
+    pub reset: Vec<String>,
+}
+
+/// A topic that was made, or could be.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct CreatedTopic {
+    /// Its identity; for a validation one that nobody has.
+    pub topic: TopicId,
+    /// Its partitions.
+    pub partitions: u32,
+    /// Replicas of each.
+    pub replication_factor: u32,
+}
+
+/// A topic as it is described: its record, and what this broker knows of each partition.
+#[derive(Clone, Debug)]
+pub struct DescribedTopic {
+    /// What the cluster has agreed on.
+    pub topic: Arc<Topic>,
+    /// By partition number; `None` where this broker has no replica.
+    pub partitions: Vec<Option<PartitionStatus>>,
+}
+
+/// Why a topic was not made, changed, deleted or described.
+#[derive(Clone, Debug, thiserror::Error)]
+pub enum TopicError {
+    /// Turned away.
+    #[error(transparent)]
+    Refused(#[from] Refusal),
+    /// No topic of that name.
+    #[error("there is no topic {name:?}")]
+    Unknown {
+        /// The name.
+        name: String,
+    },
+    /// Not a possible number of partitions.
+    #[error("{given} partitions are not possible: {allowed}")]
+    Partitions {
+        /// What was asked for.
+        given: i64,
+        /// What could have been.
+        allowed: String,
+    },
+    /// The request names nothing to change.
+    #[error(
+        "the request changes nothing: name a number of partitions, a configuration to set or one to reset"
+    )]
+    NothingToChange,
+    /// The metadata did not take it.
+    #[error(transparent)]
+    Propose(#[from] ProposeError),
+    /// The deadline passed before it was known to be done.
+    #[error("not done before the deadline; it may still happen: look at the topic before trying again")]
+    TimedOut,
+}
+
+impl TopicError {
+    /// Whether the same request may succeed later.
+    pub fn retryable(&self) -> bool {
+        match self {
+            Self::Refused(refusal) => refusal.retryable(),
+            Self::Propose(error) => error.retryable(),
+            Self::TimedOut => true,
+            Self::Unknown { .. } | Self::Partitions { .. } | Self::NothingToChange => false,
+        }
+    }
+}
+
+impl Broker {
+    /// Makes a topic.
+    ///
+    /// # Errors
+    /// See [`TopicError`].
+    pub async fn create_topic(&self, context: &Context, new: NewTopic) -> Result<CreatedTopic, TopicError> {
+        let patience = self.admission().admit(context)?;
+        let partitions = new.partitions.unwrap_or(self.limits().default_partitions);
+        let replication_factor = new.replication_factor.unwrap_or(self.limits().default_replication_factor);
+        self.check_partitions(partitions, partitions)?;
+        let command = Command::CreateTopic {
+            topic: TopicId(Uuid::new_v4()),
+            name: new.name,
+            partitions,
+            replication_factor,
+            configs: new.configs,
+            internal: false,
+        };
+        let outcome = if new.validate_only {
+            self.image().check(&command).map_err(ProposeError::Rejected)?
+        } else {
+            within(patience, self.change(command)).await.ok_or(TopicError::TimedOut)??
+        };
+        match outcome {
+            Outcome::TopicCreated { topic, partitions, replication_factor } => {
+                Ok(CreatedTopic { topic, partitions, replication_factor })
+            }
+            other => unreachable!("a created topic was answered with {other:?}"),
+        }
+    }
+
+    /// Deletes a topic. Its records are gone once this is answered; its space follows.
+    ///
+    /// # Errors
+    /// See [`TopicError`].
+    pub async fn delete_topic(&self, context: &Context, name: &str) -> Result<(), TopicError> {
+        let patience = self.admission().admit(context)?;
+        let topic = self.topic_named(name)?.id;
+        within(patience, self.change(Command::DeleteTopic { topic })).await.ok_or(TopicError::TimedOut)??;
+        Ok(())
+    }
+
+    /// Changes a topic.
+    ///
+    /// # Errors
+    /// See [`TopicError`].
+    pub async fn alter_topic(&self, context: &Context, change: TopicChange) -> Result<(), TopicError> {
+        let patience = self.admission().admit(context)?;
+        let TopicChange { name, partitions, set, reset } = change;
+        if partitions.is_none() && set.is_empty() && reset.is_empty() {
+            return Err(TopicError::NothingToChange);
+        }
+        let topic = self.topic_named(&name)?;
+        if let Some(total) = partitions {
+            let present = u32::try_from(topic.partitions.len()).unwrap_or(u32::MAX);
+            self.check_partitions(total, total.saturating_sub(present))?;
+        }
+        let command = Command::AlterTopic { topic: topic.id, partitions, set, reset };
+        within(patience, self.change(command)).await.ok_or(TopicError::TimedOut)??;
+        Ok(())
+    }
+
+    /// Topics by name, behind `after`, at most `limit` (0: the default); and whether there are more.
+    ///
+    /// # Errors
+    /// The broker is shutting down.
+    pub fn list_topics(
+        &self,
+        context: &Context,
+        after: &str,
+        limit: u32,
+    ) -> Result<(Vec<Arc<Topic>>, bool), TopicError> {
+        self.admission().admit(context)?;
+        let limit = match usize::try_from(limit).unwrap_or(usize::MAX) {
+            0 => LIST_LIMIT,
+            limit => limit.min(LIST_LIMIT_MAX),
+        };
+        let image = self.image();
+        let behind: (Bound<&str>, Bound<&str>) = (Bound::Excluded(after), Bound::Unbounded);
+        let mut names = image.names.range::<_, str>(behind);
+        let topics = names.by_ref().take(limit).filter_map(|(_, id)| image.topic(*id).cloned()).collect();
+        Ok((topics, names.next().is_some()))
+    }
+
+    /// A topic with what this broker knows of its partitions.
+    ///
+    /// # Errors
+    /// See [`TopicError`].
+    pub fn describe_topic(&self, context: &Context, name: &str) -> Result<DescribedTopic, TopicError> {
+        self.admission().admit(context)?;
+        let topic = self.topic_named(name)?;
+        let describe =
+            |(partition, _)| self.replicas().describe(TopicPartition { topic: topic.id, partition });
+        let partitions = topic.numbered().map(describe).collect();
+        Ok(DescribedTopic { topic, partitions })
+    }
+
+    /// Moves a partition's log start forward: to `before`, or to the high watermark. Answered once that is durable.
+    ///
+    /// # Errors
+    /// No such partition, an offset out of range, or the storage's.
+    pub async fn delete_records(
+        &self,
+        context: &Context,
+        name: &str,
+        partition: PartitionIndex,
+        before: Option<Offset>,
+    ) -> Result<Offset, DeleteError> {
+        let patience = self.admission().admit(context).map_err(TopicError::Refused)?;
+        let topic = self.topic_named(name)?.id;
+        let (answer, answered) = oneshot::channel();
+        let done = Box::new(move |outcome| {
+            // Nobody waits any more: the deadline has passed.
+            let _ = answer.send(outcome);
+        });
+        self.replicas().delete_records(TopicPartition { topic, partition }, before, done);
+        match within(patience, answered).await {
+            Some(Ok(outcome)) => {
+                self.maintenance().wake();
+                Ok(outcome?)
+            }
+            Some(Err(_dropped)) => Err(TopicError::Refused(Refusal::ShuttingDown).into()),
+            None => Err(TopicError::TimedOut.into()),
+        }
+    }
+
+    /// Proposes, and waits until this broker acts on it.
+    async fn change(&self, command: Command) -> Result<Outcome, ProposeError> {
+        let committed = self.metadata().propose(command).await?;
+        self.applied(committed.index).await;
+        Ok(committed.outcome)
+    }
+
+    /// Waits until the replicas have taken over the image with this command.
+    async fn applied(&self, index: MetadataIndex) {
+        let mut images = self.images();
+        // The sender lives as long as the broker; without it there is nothing left to wait for.
+        let _ = images.wait_for(|image| image.index >= index).await;
+        self.maintenance().wake();
+    }
+
+    fn topic_named(&self, name: &str) -> Result<Arc<Topic>, TopicError> {
+        let unknown = || TopicError::Unknown { name: name.chars().take(260).collect() };
+        self.image().topic_by_name(name).cloned().ok_or_else(unknown)
+    }
+
+    fn check_partitions(&self, total: u32, added: u32) -> Result<(), TopicError> {
+        let (topic_max, max) = (self.limits().partitions_per_topic_max, self.limits().partitions_max);
+        let given = i64::from(total);
+        if total == 0 || total > topic_max {
+            let allowed = format!("1 to {topic_max} (partitions-per-topic-max)");
+            return Err(TopicError::Partitions { given, allowed });
+        }
+        let present = u32::try_from(self.image().partition_count).unwrap_or(u32::MAX);
+        if present.saturating_add(added) > max {
+            let allowed = format!("all topics together have {present} of at most {max} (partitions-max)");
+            return Err(TopicError::Partitions { given, allowed });
+        }
+        Ok(())
+    }
+
+    /// The image that this broker acts on.
+    pub(super) fn image(&self) -> Arc<ClusterState> {
+        self.images().borrow().clone()
+    }
+}
+
+/// Why records were not deleted.
+#[derive(Clone, Debug, thiserror::Error)]
+pub enum DeleteError {
+    /// The topic's side.
+    #[error(transparent)]
+    Topic(#[from] TopicError),
+    /// The partition's side.
+    #[error(transparent)]
+    Partition(#[from] DeleteRecordsError),
+}
+
+impl DeleteError {
+    /// Whether the same request may succeed later.
+    pub fn retryable(&self) -> bool {
+        match self {
+            Self::Topic(error) => error.retryable(),
+            Self::Partition(error) => error.retryable(),
+        }
+    }
+}
