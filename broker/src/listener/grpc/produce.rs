@@ -26,7 +26,7 @@ use tonic::{Request, Status, Streaming};
 type Reply = (v1::ProduceResponse, ReplyPlace);
 
 /// The replies of one stream.
-pub(super) struct ProduceReplies {
+pub(in crate::listener) struct ProduceReplies {
     replies: UnboundedReceiver<Reply>,
     end: Arc<OnceLock<Status>>,
     ended: bool,
