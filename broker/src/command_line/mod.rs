@@ -2,6 +2,7 @@
 //! it. Everything that the broker prints on stdout is printed here.
 
 mod arguments;
+mod descriptors;
 mod exit_code;
 mod greeting;
 mod signals;
@@ -72,6 +73,7 @@ fn serve(resolved: &Resolved) -> Exit {
         greeting::complain(&problem);
         return Exit::Usage;
     }
+    descriptors::allow(config.connections_max, config.segment_open_max);
     let runtime = tokio::runtime::Builder::new_multi_thread()
         .worker_threads(config.async_threads)
         .max_blocking_threads(config.blocking_threads_max)

@@ -47,6 +47,8 @@ pub struct Node {
     /// Ends what serves clients.
     stop: CancellationToken,
     listeners: JoinSet<Result<(), String>>,
+    /// Ends what follows the metadata: only after the last change was answered.
+    follow: CancellationToken,
     applier: JoinSet<()>,
     shutdown_timeout: Duration,
 }
@@ -95,7 +97,8 @@ impl Node {
         let Registered { directory, epoch, image } = registered;
         let (applier, images) = Applier::start(metadata.clone(), replicas.clone(), image).await;
         let mut applying = JoinSet::new();
-        applying.spawn(applier.run());
+        let follow = CancellationToken::new();
+        applying.spawn(applier.run(follow.clone()));
         let (broker, maintenance) = parts::broker(parts::Foundation {
             config: &config,
             clock,
@@ -130,6 +133,7 @@ impl Node {
             maintenance,
             stop,
             listeners,
+            follow,
             applier: applying,
             shutdown_timeout: Duration::from_millis(config.shutdown_timeout_ms),
         })
@@ -193,6 +197,8 @@ impl Node {
             listeners.abort_all();
             let _ = tokio::time::timeout(CLOSE_WITHIN, drain(&mut listeners)).await;
         }
+        self.follow.cancel();
+        while applier.join_next().await.is_some() {}
         let clean = CleanShutdown { broker_epoch: self.epoch, boot_id: disk.boot_id() };
         let maintenance = self.maintenance;
         let closing = tokio::task::spawn_blocking(move || {
@@ -204,9 +210,7 @@ impl Node {
             }
             directory.write_clean_shutdown(&clean).map_err(ShutdownError::CleanFile)
         });
-        let closed = closing.await.unwrap_or_else(|error| Err(ShutdownError::Cut(error.to_string())));
-        applier.abort_all();
-        closed
+        closing.await.unwrap_or_else(|error| Err(ShutdownError::Cut(error.to_string())))
     }
 }
 

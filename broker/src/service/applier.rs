@@ -8,6 +8,7 @@ use crate::{
 };
 use std::sync::Arc;
 use tokio::sync::watch;
+use tokio_util::sync::CancellationToken;
 
 /// The images that this broker acts on.
 pub type AppliedImages = watch::Receiver<Arc<ClusterState>>;
@@ -32,12 +33,13 @@ impl Applier {
         (applier, images)
     }
 
-    /// Runs until the metadata is closed. What arrives while one image is applied is skipped for the newest.
-    pub async fn run(self) {
+    /// Runs until it is stopped, or the metadata is closed; what is being applied is finished first. What arrives while
+    /// one image is applied is skipped for the newest.
+    pub async fn run(self, stop: CancellationToken) {
         let mut news = self.metadata.watch();
         // What changed between the first image and this call counts as news.
         news.mark_changed();
-        while news.changed().await.is_ok() {
+        while let Some(Ok(())) = stop.run_until_cancelled(news.changed()).await {
             let image = news.borrow_and_update().clone();
             if image.index > self.applied.borrow().index {
                 self.apply(image).await;

@@ -59,18 +59,16 @@ impl ProduceSession {
             Ok(permits) => permits,
             Err(refusal) => return Err((refusal, done)),
         };
-        let metrics = self.broker.metrics().clone();
-        let clock = Arc::clone(self.broker.clock());
-        let maintenance = self.broker.maintenance().clone();
-        metrics.produce_requests.inc();
-        metrics.produce_bytes.inc_by(u64::try_from(request.batch.len()).unwrap_or(u64::MAX));
-        let admitted = clock.now();
+        let broker = self.broker.clone();
+        let admitted = broker.clock().now();
+        broker.metrics().produce_requests.inc();
+        broker.metrics().produce_bytes.inc_by(u64::try_from(request.batch.len()).unwrap_or(u64::MAX));
         let complete = move |outcome: Result<Produced, ProduceError>| {
             drop(permits);
-            if let Some(histogram) = &metrics.produce_seconds {
-                histogram.observe(clock.now().since(admitted).as_secs_f64());
+            if let Some(histogram) = &broker.metrics().produce_seconds {
+                histogram.observe(broker.clock().now().since(admitted).as_secs_f64());
             }
-            maintenance.wake();
+            broker.maintenance().wake();
             done(outcome);
         };
         self.broker.replicas().produce(request, Box::new(complete));

@@ -10,7 +10,7 @@ use super::{
 };
 use crate::{
     replication::{Acks, ProduceError, ProduceRequest, Produced},
-    service::{ProduceSession, ReplyPlace},
+    service::{Broker, ProduceSession, Refusal, ReplyPlace},
 };
 use cairn_proto::v1;
 use std::{
@@ -108,7 +108,7 @@ impl Reader {
 
     async fn handle(&self, request: v1::ProduceRequest, place: ReplyPlace) {
         let replier = Replier {
-            services: self.services.clone(),
+            broker: self.services.broker.clone(),
             to_client: self.to_client.clone(),
             request_id: request.request_id,
             place,
@@ -121,8 +121,8 @@ impl Reader {
         let done = move |outcome| replier.answer(outcome, silent);
         if let Err((refusal, done)) = self.session.send(request, done).await {
             done(Err(match refusal {
-                crate::service::Refusal::ShuttingDown => ProduceError::ShuttingDown,
-                crate::service::Refusal::TooMuch { given, max, .. } => {
+                Refusal::ShuttingDown => ProduceError::ShuttingDown,
+                Refusal::TooMuch { given, max, .. } => {
                     ProduceError::TooLarge { bytes: given, bytes_max: max }
                 }
             }));
@@ -132,7 +132,7 @@ impl Reader {
 
 /// Sends the one reply of a request.
 struct Replier {
-    services: Services,
+    broker: Broker,
     to_client: UnboundedSender<Reply>,
     request_id: u64,
     place: ReplyPlace,
@@ -160,7 +160,7 @@ impl Replier {
 
     fn refuse(self, error: &impl Coded) {
         let (code, message) = error.parts();
-        self.services.broker.metrics().count_error("produce", error.code().as_str_name());
+        self.broker.metrics().count_error("produce", error.code().as_str_name());
         let reply = v1::ProduceResponse {
             request_id: self.request_id,
             error: code,
