@@ -61,3 +61,14 @@ pub(super) fn log_of_directory(name: &str) -> Option<LogId> {
     let log = LogId(name.parse().ok()?);
     (log.get().to_string() == name).then_some(log)
 }
+
+/// A file of the journal's ring. Its number says nothing about its place in time: the head of the file does.
+pub(super) fn journal_file_name(number: u32) -> String {
+    format!("{number:04}.journal")
+}
+
+/// Which file of the ring a name stands for; `None` for one that we do not give.
+pub(super) fn journal_file_number(name: &str) -> Option<u32> {
+    let number = name.strip_suffix(".journal")?.parse().ok()?;
+    (journal_file_name(number) == name).then_some(number)
+}

@@ -18,6 +18,8 @@ mod decode;
 mod epochs;
 pub mod error;
 pub mod frame;
+#[doc(hidden)]
+pub mod fuzz;
 mod index;
 #[expect(dead_code, reason = "the store uses it next")]
 mod journal;

@@ -7,8 +7,27 @@
 //! * Nothing is reported durable before the sync that covers it has succeeded. The first failed write or sync of a group
 //!   is final: nothing is written, synced or reported after it.
 
+mod chain;
+mod check;
+mod committer;
+mod file;
+mod file_bytes;
+mod frame_codec;
+mod fuzz;
+mod handle;
+mod header;
+mod open;
+mod prepare;
+mod queue;
+mod ring;
 mod scan;
+mod shared;
+#[cfg(test)]
+mod tests;
+mod walk;
 
+pub(super) use check::{JournalCheck, check};
+pub use fuzz::fuzz_journal_frame;
 pub(super) use scan::{JournalDamage, Scan};
 
 use super::{JournalOptions, OpenError, StoreFailure, frame::Frame};
@@ -17,6 +36,9 @@ use crate::{
     disk::{DiskError, SharedDisk},
     ids::{LogId, Offset},
 };
+use frame_codec::{APPEND_BYTES, encoded_bytes};
+use handle::Handle;
+use queue::Stage;
 use std::{path::PathBuf, sync::Arc};
 
 /// What a journal is opened with.
@@ -39,6 +61,22 @@ pub(super) enum JournalEnd {
     Unmoved { sequence: u64 },
 }
 
+impl JournalEnd {
+    /// Of the frame that made it so.
+    pub(super) fn sequence(self) -> u64 {
+        match self {
+            JournalEnd::At { sequence, .. }
+            | JournalEnd::Deleted { sequence }
+            | JournalEnd::Unmoved { sequence } => sequence,
+        }
+    }
+
+    /// Both in one, `self` being the later.
+    fn after(self, earlier: JournalEnd) -> JournalEnd {
+        if matches!(self, JournalEnd::Unmoved { .. }) { earlier } else { self }
+    }
+}
+
 /// Whom the committing thread tells. Short and non-blocking; called without any lock of the journal but the committer's,
 /// so it must not call [`Journal::step`].
 pub(super) trait CommitListener: Send + Sync {
@@ -46,6 +84,8 @@ pub(super) trait CommitListener: Send + Sync {
     fn synced(&self, below: u64, ends: &[(LogId, JournalEnd)]);
     /// The directory is fenced. Called once.
     fn failed(&self, failure: &StoreFailure);
+    /// The first frame found no place in the ring: it waits for a checkpoint or a prepared file.
+    fn ring_full(&self) {}
 }
 
 /// How a wait for room ended.
@@ -58,100 +98,150 @@ pub(super) enum Room {
     RingFull,
 }
 
-/// A journal. Cheap to clone.
+/// A journal. Cheap to clone; when the last clone is dropped, the thread ends after the group in flight.
 #[derive(Clone)]
-pub(super) struct Journal(());
+pub(super) struct Journal(Arc<Handle>);
 
-#[expect(unused_variables, clippy::unused_self, reason = "a skeleton; bodies follow")]
 impl Journal {
-    /// Begins a new lap in a fresh file, synced before use. Nothing is committed before one of the starts below.
-    pub(super) fn open(setup: JournalSetup, found: &Scan) -> Result<Journal, OpenError> {
-        unimplemented!()
-    }
-
     /// Commits from now on, on a thread of the journal's own.
+    ///
+    /// # Errors
+    /// The system gives no thread.
     pub(super) fn start_thread(&self, listener: Arc<dyn CommitListener>) -> Result<(), OpenError> {
-        unimplemented!()
+        *self.0.shared.listener.lock() = Some(listener);
+        Ok(self.0.start_thread()?)
     }
 
     /// Commits when [`Journal::step`] is called.
     pub(super) fn start_stepped(&self, listener: Arc<dyn CommitListener>) {
-        unimplemented!()
+        *self.0.shared.listener.lock() = Some(listener);
     }
 
     /// Takes a frame and gives it the next sequence. Called under the log's lock; never blocks on I/O.
+    ///
+    /// # Errors
+    /// The directory failed, or the journal is closed: nothing was taken.
     pub(super) fn enqueue(&self, frame: Frame) -> Result<u64, StoreFailure> {
-        unimplemented!()
+        let bytes = encoded_bytes(&frame);
+        self.0.shared.queue.push(frame, bytes).ok_or_else(|| self.0.shared.refusal())
     }
 
     /// Before an append, outside the log's lock: blocks (or steps) while the queue or the ring is full.
+    ///
+    /// # Errors
+    /// The directory failed, or the journal is closed.
     pub(super) fn wait_for_room(&self) -> Result<Room, StoreFailure> {
-        unimplemented!()
+        let shared = &self.0.shared;
+        if !self.0.is_stepped() {
+            let room = shared.queue.wait_for_room(shared.options.queue_bytes_max);
+            return room.ok_or_else(|| shared.refusal());
+        }
+        while shared.failure().is_none() {
+            if shared.queue.lock().has_room(shared.options.queue_bytes_max) {
+                return Ok(Room::Free);
+            }
+            if !shared.step() {
+                return if shared.failure().is_none() { Ok(Room::RingFull) } else { Err(shared.refusal()) };
+            }
+        }
+        Err(shared.refusal())
     }
 
-    /// Blocks (or steps) until all frames below the sequence are durable. `false` only when stepped and the ring is full.
+    /// Blocks (or steps) until all frames below the sequence are durable and the listener knows. `false` only when stepped
+    /// and the ring is full.
+    ///
+    /// # Errors
+    /// The directory failed, or the journal was closed before.
     pub(super) fn wait_synced(&self, below: u64) -> Result<bool, StoreFailure> {
-        unimplemented!()
+        let shared = &self.0.shared;
+        if !self.0.is_stepped() {
+            return if shared.queue.wait_synced(below) { Ok(true) } else { Err(shared.refusal()) };
+        }
+        while self.synced() < below {
+            if !shared.step() {
+                return shared.failure().map_or(Ok(false), Err);
+            }
+        }
+        Ok(true)
     }
 
     /// One group, or a witness that is due: gather, write, sync, tell. `false` when there is nothing to do or no place.
     pub(super) fn step(&self) -> bool {
-        unimplemented!()
+        self.0.shared.step()
     }
 
-    /// All frames below are durable.
+    /// All frames below are durable, and the listener knows.
     pub(super) fn synced(&self) -> u64 {
-        unimplemented!()
+        self.0.shared.queue.lock().synced
     }
 
     /// What the next frame will get.
     pub(super) fn next_sequence(&self) -> u64 {
-        unimplemented!()
+        self.0.shared.queue.lock().next_sequence
     }
 
     /// Bytes of the ring that hold frames no checkpoint covers.
     pub(super) fn uncheckpointed_bytes(&self) -> u64 {
-        unimplemented!()
+        self.0.shared.bytes_uncovered.load(std::sync::atomic::Ordering::Acquire)
     }
 
     /// Whether appends wait for the ring: a checkpoint is urgent. It must take [`Journal::synced`] as it is, not wait.
     pub(super) fn is_ring_full(&self) -> bool {
-        unimplemented!()
+        self.0.shared.queue.lock().is_ring_full()
     }
 
-    /// The largest frame (a batch and a little) that the ring can ever take.
+    /// The largest batch that the ring can take.
     pub(super) fn batch_bytes_max(&self) -> usize {
-        unimplemented!()
+        let shared = &self.0.shared;
+        let (bytes, largest) = shared.ring.lock().sizes();
+        let next = shared.options.file_bytes_max.min(shared.ring_bytes_max.saturating_sub(bytes));
+        let file_bytes = largest.max(next.saturating_sub(FILE_BYTES_KEPT)).saturating_sub(FILE_BYTES_KEPT);
+        usize::try_from(file_bytes).unwrap_or(usize::MAX).saturating_sub(APPEND_BYTES)
     }
 
-    /// A durable checkpoint covers all frames below: whole files below it become free.
+    /// A durable checkpoint covers all frames below: whole files below it become free. Not to be called by the listener.
     pub(super) fn recycle(&self, sequence: u64) {
-        unimplemented!()
+        let mut ring = self.0.shared.ring.lock();
+        ring.cover(sequence);
+        self.0.shared.unblock(&ring);
     }
 
-    /// Whether [`Journal::prepare`] has something to do. Rises when the committer begins another file.
+    /// Whether [`Journal::prepare`] has something to do. Rises when the committer begins another file; stays up when space
+    /// was refused.
     pub(super) fn wants_prepare(&self) -> bool {
-        unimplemented!()
+        self.0.shared.wants_prepare.load(std::sync::atomic::Ordering::Acquire)
     }
 
     /// Writes the next file's zeros, a bounded piece a call; `true` if more is to do. A refusal (no space) gives the space
     /// back and returns `false`; call again later.
+    ///
+    /// # Errors
+    /// The directory failed, now or before.
     pub(super) fn prepare(&self) -> Result<bool, StoreFailure> {
-        unimplemented!()
+        self.0.shared.prepare()
     }
 
     /// Fences the directory. The first cause wins and is returned.
     pub(super) fn fail(&self, cause: DiskError) -> StoreFailure {
-        unimplemented!()
+        self.0.shared.fail(cause)
     }
 
     /// Why the directory is fenced, if it is.
     pub(super) fn failure(&self) -> Option<StoreFailure> {
-        unimplemented!()
+        self.0.shared.failure()
     }
 
-    /// Commits what is queued and its witness, then ends the thread. Nothing may be enqueued afterwards. Idempotent.
+    /// Commits what is queued and its witness, ends the thread and lets go of the listener. What the ring has no place for
+    /// stays uncommitted: [`Journal::synced`] is below [`Journal::next_sequence`] then. Idempotent.
+    ///
+    /// # Errors
+    /// The directory failed, now or before.
     pub(super) fn close(&self) -> Result<(), StoreFailure> {
-        unimplemented!()
+        self.0.end(Stage::Draining);
+        *self.0.shared.listener.lock() = None;
+        self.failure().map_or(Ok(()), Err)
     }
 }
+
+/// What a file's head and the end that is kept for control frames take of it, at most.
+const FILE_BYTES_KEPT: u64 = 2 << 20;

@@ -1,0 +1,141 @@
+//! Beginning to write: what recovery accepted is synced, and a lap higher than any is begun in a fresh file, its head synced
+//! before anything else. So what lies behind the cut stays dead at the next recovery too.
+
+use super::{
+    Journal, JournalSetup, Scan,
+    committer::Committer,
+    file::{RingFile, Unfinished},
+    handle::Handle,
+    header::FileHeader,
+    prepare::Preparation,
+    queue::Queue,
+    ring::{Ring, Used},
+    shared::Shared,
+};
+use crate::{
+    disk::{Disk, DiskResult},
+    storage::{
+        OpenError,
+        layout::{TEMPORARY_SUFFIX, journal_file_number},
+    },
+};
+use parking_lot::Mutex;
+use std::{
+    collections::VecDeque,
+    path::Path,
+    sync::{
+        Arc, OnceLock,
+        atomic::{AtomicBool, AtomicU64},
+    },
+};
+
+/// The part of a file system's free space that the ring may take.
+const FREE_SPACE_PART: u64 = 8;
+
+impl Journal {
+    /// Begins a new lap after what a scan found. Nothing is committed before one of the starts is called.
+    ///
+    /// # Errors
+    /// A disk call failed; `NoSpace` when there was no free file and none could be made: give space back and call again.
+    pub(in crate::storage) fn open(setup: JournalSetup, found: &Scan) -> Result<Journal, OpenError> {
+        let JournalSetup { disk, directory, options, clock } = setup;
+        let mut next_number = clear_directory(&*disk, &directory)?;
+        // What was read may not be on the disk for good yet; from here on it counts as synced.
+        for live in &found.live {
+            live.file.file.sync_data()?;
+        }
+        let present: u64 =
+            found.live.iter().map(|live| &live.file).chain(&found.free).map(|file| file.bytes).sum();
+        let free_space = disk.free_bytes(&directory)? / FREE_SPACE_PART;
+        let first_bytes = options.file_bytes_first;
+        let small_disk_max = (present + free_space).max(2 * first_bytes);
+        let ring_bytes_max = options.ring_bytes_max.min(small_disk_max);
+
+        let mut free: VecDeque<RingFile> = found.free.iter().cloned().collect();
+        let (current, header) = match free.pop_front() {
+            Some(file) => {
+                let header = first_header(found, &file);
+                file.begin(&header)?;
+                (file, header)
+            }
+            None => {
+                next_number += 1;
+                make_first(&*disk, &directory, (next_number - 1, first_bytes), found)?
+            }
+        };
+        let files = found.live.iter().map(|live| &live.file).chain(&found.free).chain([&current]);
+        let last_bytes = files.map(|file| file.bytes).max().unwrap_or(first_bytes);
+        let used = found.live.iter().map(|live| Used { file: live.file.clone(), free_at: live.free_at, bytes: live.bytes_used() });
+        let ring = Ring::new(used.collect(), current, &header, free);
+        let shared = Shared {
+            disk,
+            directory,
+            options,
+            clock,
+            ring_bytes_max,
+            committer: Mutex::new(Committer::new()?),
+            queue: Queue::new(header.first_sequence, ring.append_room()),
+            ring: Mutex::new(ring),
+            preparation: Mutex::new(Preparation { unfinished: None, next_number, last_bytes }),
+            listener: Mutex::new(None),
+            failure: OnceLock::new(),
+            bytes_uncovered: AtomicU64::new(0),
+            wants_prepare: AtomicBool::new(false),
+        };
+        shared.publish(&shared.ring.lock());
+        Ok(Journal(Arc::new(Handle::new(shared))))
+    }
+}
+
+fn first_header(found: &Scan, file: &RingFile) -> FileHeader {
+    FileHeader {
+        lap: found.lap_max + 1,
+        file_bytes: file.bytes,
+        block_bytes: u32::try_from(file.block_bytes()).unwrap_or(u32::MAX),
+        first_sequence: found.next_sequence,
+        predecessor: found.end,
+    }
+}
+
+/// Makes a file: zeros and its head are synced together.
+fn make_first(
+    disk: &dyn Disk,
+    directory: &Path,
+    (number, bytes): (u32, u64),
+    found: &Scan,
+) -> DiskResult<(RingFile, FileHeader)> {
+    let made = make(disk, directory, number, bytes);
+    if made.is_err() {
+        Unfinished::give_up(disk, directory, number);
+    }
+    let file = made?;
+    let header = first_header(found, &file);
+    file.begin(&header)?;
+    Ok((file, header))
+}
+
+fn make(disk: &dyn Disk, directory: &Path, number: u32, bytes: u64) -> DiskResult<RingFile> {
+    let mut unfinished = Unfinished::create(disk, directory, number, bytes)?;
+    while unfinished.write_zeros(bytes)? {}
+    unfinished.finish(disk, directory)
+}
+
+/// Makes the directory, or removes unfinished files from it. Returns a number beyond those of all files.
+fn clear_directory(disk: &dyn Disk, directory: &Path) -> DiskResult<u32> {
+    if !disk.exists(directory)? {
+        disk.create_dir(directory)?;
+    }
+    // Its name may have been made by a start that got no further.
+    if let Some(parent) = directory.parent() {
+        disk.sync_dir(parent)?;
+    }
+    let mut next_number = 0;
+    for entry in disk.read_dir(directory)? {
+        if let Some(number) = journal_file_number(&entry.name) {
+            next_number = next_number.max(number + 1);
+        } else if entry.name.ends_with(TEMPORARY_SUFFIX) {
+            disk.remove_file(&directory.join(&entry.name))?;
+        }
+    }
+    Ok(next_number)
+}

@@ -1,0 +1,168 @@
+//! Frames that wait for the committer, and everybody who waits for it. One lock; nothing slow happens under it.
+
+use super::Room;
+use crate::{
+    clock::{Clock, Monotonic},
+    storage::frame::Frame,
+};
+use parking_lot::{Condvar, Mutex, MutexGuard};
+use std::{collections::VecDeque, time::Duration};
+
+/// How far the journal is from its end.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Stage {
+    /// Frames are taken.
+    Open,
+    /// What is queued is committed; nothing new is taken.
+    Draining,
+    /// Nothing more is done.
+    Stopped,
+}
+
+/// What the committer and its callers agree on.
+pub(super) struct State {
+    pub(super) frames: VecDeque<Frame>,
+    /// Bytes of the frames that are not synced yet, those of the group in flight included.
+    pub(super) bytes: usize,
+    /// Of the next frame.
+    pub(super) next_sequence: u64,
+    /// All frames below are durable.
+    pub(super) synced: u64,
+    /// Bytes of appends that the ring lets in.
+    pub(super) append_room: u64,
+    /// The first frame found no place; a checkpoint or a prepared file ends that.
+    pub(super) blocked: bool,
+    /// A group was synced then, and nothing has followed it.
+    pub(super) unwitnessed_since: Option<Monotonic>,
+    pub(super) stage: Stage,
+}
+
+impl State {
+    pub(super) fn has_room(&self, queue_bytes_max: usize) -> bool {
+        self.bytes < queue_bytes_max && (self.bytes as u64) < self.append_room
+    }
+
+    pub(super) fn is_ring_full(&self) -> bool {
+        self.blocked || self.append_room <= self.bytes as u64
+    }
+
+    /// How long until the last group needs a witness; `None` when it has one.
+    fn witness_in(&self, now: Monotonic, witness_after: Duration) -> Option<Duration> {
+        self.unwitnessed_since.map(|since| witness_after.saturating_sub(now.since(since)))
+    }
+
+    /// Whether the last group gets its witness now.
+    pub(super) fn is_witness_due(&self, now: Monotonic, witness_after: Duration) -> bool {
+        let waits = self.witness_in(now, witness_after);
+        waits.is_some_and(|waits| waits.is_zero() || self.stage == Stage::Draining)
+    }
+}
+
+/// The queue.
+pub(super) struct Queue {
+    state: Mutex<State>,
+    /// The committer waits here.
+    work: Condvar,
+    /// Everybody else waits here.
+    progress: Condvar,
+}
+
+impl Queue {
+    pub(super) fn new(next_sequence: u64, append_room: u64) -> Self {
+        let state = State {
+            frames: VecDeque::new(),
+            bytes: 0,
+            next_sequence,
+            synced: next_sequence,
+            append_room,
+            blocked: false,
+            unwitnessed_since: None,
+            stage: Stage::Open,
+        };
+        Self { state: Mutex::new(state), work: Condvar::new(), progress: Condvar::new() }
+    }
+
+    pub(super) fn lock(&self) -> MutexGuard<'_, State> {
+        self.state.lock()
+    }
+
+    /// Takes a frame; `None` when nothing is taken any more.
+    pub(super) fn push(&self, frame: Frame, bytes: usize) -> Option<u64> {
+        let mut state = self.state.lock();
+        if state.stage != Stage::Open {
+            return None;
+        }
+        let sequence = state.next_sequence;
+        state.next_sequence += 1;
+        state.bytes += bytes;
+        state.frames.push_back(frame);
+        drop(state);
+        self.work.notify_one();
+        Some(sequence)
+    }
+
+    /// Something changed that the committer or others may wait for.
+    pub(super) fn notify(&self) {
+        self.work.notify_one();
+        self.progress.notify_all();
+    }
+
+    /// The committer tells of progress.
+    pub(super) fn notify_progress(&self) {
+        self.progress.notify_all();
+    }
+
+    /// Ends the taking of frames, or everything.
+    pub(super) fn set_stage(&self, stage: Stage) {
+        let mut state = self.state.lock();
+        if state.stage != Stage::Stopped {
+            state.stage = stage;
+        }
+        drop(state);
+        self.notify();
+    }
+
+    /// Blocks until the ring and the queue have room; `None` when the journal stopped.
+    pub(super) fn wait_for_room(&self, queue_bytes_max: usize) -> Option<Room> {
+        let mut state = self.state.lock();
+        while !state.has_room(queue_bytes_max) {
+            if state.stage == Stage::Stopped {
+                return None;
+            }
+            self.progress.wait(&mut state);
+        }
+        (state.stage == Stage::Open).then_some(Room::Free)
+    }
+
+    /// Blocks until all frames below are durable; `false` when the journal stopped before that.
+    pub(super) fn wait_synced(&self, below: u64) -> bool {
+        let mut state = self.state.lock();
+        while state.synced < below && state.stage != Stage::Stopped {
+            self.progress.wait(&mut state);
+        }
+        state.synced >= below
+    }
+
+    /// Parks the committer until there is something to do; `false` when it is to end. Nothing wakes it while idle.
+    pub(super) fn wait_for_work(&self, clock: &dyn Clock, witness_after: Duration) -> bool {
+        let mut state = self.state.lock();
+        loop {
+            match state.stage {
+                Stage::Stopped => return false,
+                Stage::Draining if state.blocked => return false,
+                Stage::Draining => return !state.frames.is_empty() || state.unwitnessed_since.is_some(),
+                Stage::Open => {}
+            }
+            let witness_in = state.witness_in(clock.now(), witness_after);
+            match witness_in {
+                _ if state.blocked => self.work.wait(&mut state),
+                _ if !state.frames.is_empty() => return true,
+                Some(wait) if wait.is_zero() => return true,
+                Some(wait) => {
+                    self.work.wait_for(&mut state, wait);
+                }
+                None => self.work.wait(&mut state),
+            }
+        }
+    }
+}
