@@ -13,12 +13,20 @@ use crate::{
     ids::{LogId, Offset},
     storage::frame::{Frame, FrameBody},
 };
-use std::sync::Arc;
+use std::{collections::VecDeque, sync::Arc};
+
+/// The size of a group, as the queue counts it.
+#[derive(Clone, Copy, Debug, Default)]
+pub(super) struct GroupBytes {
+    /// Of the frames, without padding.
+    pub(super) bytes: usize,
+    /// As if each frame were a group.
+    pub(super) ring_bytes: u64,
+}
 
 /// What there was to gather.
 enum Gathered {
-    /// A group of so many bytes, without its padding.
-    Group(usize),
+    Group(GroupBytes),
     Nothing,
     /// The first frame has no place.
     NoPlace,
@@ -51,7 +59,7 @@ impl Committer {
                 shared.tell(|listener| listener.ring_full());
                 false
             }
-            Ok(Gathered::Group(bytes)) => match self.commit(shared, bytes) {
+            Ok(Gathered::Group(group)) => match self.commit(shared, group) {
                 Err(error) => {
                     shared.fail(error);
                     false
@@ -75,14 +83,18 @@ impl Committer {
                 // The witness is a frame like any other; nobody waits for it.
                 queue.frames.push_back(Frame { log: LogId(0), body: FrameBody::Synced });
                 queue.bytes += super::frame_codec::FRAME_HEADER_BYTES;
+                queue.ring_bytes += shared.block_bytes;
                 queue.next_sequence += 1;
             }
             let Some(first) = queue.frames.front() else { return Ok(Gathered::Nothing) };
-            let block = ring.current().block_bytes();
-            let first_bytes = (encoded_bytes(first) as u64).next_multiple_of(block);
-            if ring.space(is_append(first)) >= first_bytes && !ring.wants_restart() {
-                let bytes =
-                    take_group(&mut self.group, &mut queue.frames, &ring, shared.options.group_bytes_max);
+            let first_bytes = (encoded_bytes(first) as u64).next_multiple_of(shared.block_bytes);
+            if ring.space(is_append(first)) >= first_bytes && !ring.wants_next_lap() {
+                let bytes = take_group(
+                    &mut self.group,
+                    &mut queue.frames,
+                    &ring,
+                    (shared.options.group_bytes_max, shared.block_bytes),
+                );
                 return Ok(Gathered::Group(bytes));
             }
             let Some((file, header)) = ring.next_lap(first_bytes) else {
@@ -99,11 +111,13 @@ impl Committer {
     }
 
     /// Writes the group, syncs it, and tells.
-    fn commit(&mut self, shared: &Shared, group_bytes: usize) -> DiskResult<()> {
-        let (file, end, block) = {
+    fn commit(&mut self, shared: &Shared, group: GroupBytes) -> DiskResult<()> {
+        let group_bytes = group.bytes;
+        let (file, end) = {
             let ring = shared.ring.lock();
-            (Arc::clone(&ring.current().file), ring.end(), ring.current().file.block_bytes())
+            (Arc::clone(&ring.current().file), ring.end())
         };
+        let block = file.block_bytes();
         let padded = group_bytes.next_multiple_of(block);
         if self.staging.as_slice().len() < padded {
             self.staging =
@@ -119,7 +133,7 @@ impl Committer {
         let only_witness = matches!(self.group.as_slice(), [Frame { body: FrameBody::Synced, .. }]);
         // Whoever waits for a sync finds the ends advanced when the wait is over.
         self.tell_ends(shared, end.sequence, sequence);
-        shared.group_synced(sequence, group_bytes, only_witness);
+        shared.group_synced(sequence, group, only_witness);
         self.group.clear();
         Ok(())
     }
@@ -172,23 +186,24 @@ fn is_append(frame: &Frame) -> bool {
 /// Moves frames from the queue to the group; the first one fits. Returns their bytes.
 fn take_group(
     group: &mut Vec<Frame>,
-    frames: &mut std::collections::VecDeque<Frame>,
+    frames: &mut VecDeque<Frame>,
     ring: &Ring,
-    group_bytes_max: usize,
-) -> usize {
-    let block = ring.current().block_bytes();
-    let (mut bytes, mut has_appends) = (0_usize, false);
+    (group_bytes_max, block): (usize, u64),
+) -> GroupBytes {
+    let (mut taken, mut has_appends) = (GroupBytes::default(), false);
     while let Some(frame) = frames.front() {
-        let appends = has_appends || is_append(frame);
-        let with_this = bytes + encoded_bytes(frame);
+        let (appends, frame_bytes) = (has_appends || is_append(frame), encoded_bytes(frame));
+        let with_this = taken.bytes + frame_bytes;
         let fits = (with_this as u64).next_multiple_of(block) <= ring.space(appends);
         if !group.is_empty() && (with_this > group_bytes_max || !fits) {
             break;
         }
-        (bytes, has_appends) = (with_this, appends);
+        taken.bytes = with_this;
+        taken.ring_bytes += (frame_bytes as u64).next_multiple_of(block);
+        has_appends = appends;
         group.extend(frames.pop_front());
     }
-    bytes
+    taken
 }
 
 /// What a frame makes of its log's end; `None` for a witness.

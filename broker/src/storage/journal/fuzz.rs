@@ -35,5 +35,8 @@ pub fn fuzz_journal_frame(data: &[u8]) {
     content.resize(content.len().next_multiple_of(4096), 0);
     let Ok(mut file) = FileBytes::from_slice(&content) else { return };
     let walked = walk(&mut file, &header, Limits { bound: None, from: 0 });
-    assert!(walked.position <= content.len().max(start) + header.block_bytes as usize, "the walk left the file");
+    assert!(
+        walked.position <= content.len().max(start) + header.block_bytes as usize,
+        "the walk left the file"
+    );
 }

@@ -123,7 +123,8 @@ impl Journal {
     /// The directory failed, or the journal is closed: nothing was taken.
     pub(super) fn enqueue(&self, frame: Frame) -> Result<u64, StoreFailure> {
         let bytes = encoded_bytes(&frame);
-        self.0.shared.queue.push(frame, bytes).ok_or_else(|| self.0.shared.refusal())
+        let ring_bytes = (bytes as u64).next_multiple_of(self.0.shared.block_bytes);
+        self.0.shared.queue.push(frame, bytes, ring_bytes).ok_or_else(|| self.0.shared.refusal())
     }
 
     /// Before an append, outside the log's lock: blocks (or steps) while the queue or the ring is full.

@@ -65,7 +65,12 @@ impl Journal {
         };
         let files = found.live.iter().map(|live| &live.file).chain(&found.free).chain([&current]);
         let last_bytes = files.map(|file| file.bytes).max().unwrap_or(first_bytes);
-        let used = found.live.iter().map(|live| Used { file: live.file.clone(), free_at: live.free_at, bytes: live.bytes_used() });
+        let used = found.live.iter().map(|live| Used {
+            file: live.file.clone(),
+            free_at: live.free_at,
+            bytes: live.bytes_used(),
+        });
+        let block_bytes = current.block_bytes();
         let ring = Ring::new(used.collect(), current, &header, free);
         let shared = Shared {
             disk,
@@ -73,6 +78,7 @@ impl Journal {
             options,
             clock,
             ring_bytes_max,
+            block_bytes,
             committer: Mutex::new(Committer::new()?),
             queue: Queue::new(header.first_sequence, ring.append_room()),
             ring: Mutex::new(ring),

@@ -24,6 +24,8 @@ pub(super) struct State {
     pub(super) frames: VecDeque<Frame>,
     /// Bytes of the frames that are not synced yet, those of the group in flight included.
     pub(super) bytes: usize,
+    /// The same, as if each frame were a group: what they take of the ring at most, but for the ends of files.
+    pub(super) ring_bytes: u64,
     /// Of the next frame.
     pub(super) next_sequence: u64,
     /// All frames below are durable.
@@ -39,11 +41,11 @@ pub(super) struct State {
 
 impl State {
     pub(super) fn has_room(&self, queue_bytes_max: usize) -> bool {
-        self.bytes < queue_bytes_max && (self.bytes as u64) < self.append_room
+        self.bytes < queue_bytes_max && self.ring_bytes < self.append_room
     }
 
     pub(super) fn is_ring_full(&self) -> bool {
-        self.blocked || self.append_room <= self.bytes as u64
+        self.blocked || self.append_room <= self.ring_bytes
     }
 
     /// How long until the last group needs a witness; `None` when it has one.
@@ -72,6 +74,7 @@ impl Queue {
         let state = State {
             frames: VecDeque::new(),
             bytes: 0,
+            ring_bytes: 0,
             next_sequence,
             synced: next_sequence,
             append_room,
@@ -87,7 +90,7 @@ impl Queue {
     }
 
     /// Takes a frame; `None` when nothing is taken any more.
-    pub(super) fn push(&self, frame: Frame, bytes: usize) -> Option<u64> {
+    pub(super) fn push(&self, frame: Frame, bytes: usize, ring_bytes: u64) -> Option<u64> {
         let mut state = self.state.lock();
         if state.stage != Stage::Open {
             return None;
@@ -95,6 +98,7 @@ impl Queue {
         let sequence = state.next_sequence;
         state.next_sequence += 1;
         state.bytes += bytes;
+        state.ring_bytes += ring_bytes;
         state.frames.push_back(frame);
         drop(state);
         self.work.notify_one();

@@ -2,8 +2,8 @@
 //!
 //! What always holds:
 //! * A file is free only when a durable checkpoint covers every frame in it.
-//! * Appends are let in only while a free file is left over for control frames and the next start; where none is, the end
-//!   of the current file is. An append that was let in may use up the last free file, never that end.
+//! * Appends are let in only while a free file is left over for control frames and the next start; in a ring that has not
+//!   grown yet the end of the file is kept instead. An append that was let in may use up the last free file, never that end.
 //! * With a single file, covered completely, the next lap begins in that file again.
 
 use super::{
@@ -41,6 +41,9 @@ pub(super) struct Ring {
     marks: VecDeque<(u64, u64)>,
     /// A frame waits that no free file can take.
     needed_bytes: Option<u64>,
+    /// The last free file was begun while the lap before it was not covered: it is for control frames, and for what had
+    /// been let in.
+    in_reserve: bool,
 }
 
 impl Ring {
@@ -62,6 +65,7 @@ impl Ring {
             bytes_covered: 0,
             marks: VecDeque::new(),
             needed_bytes: None,
+            in_reserve: false,
         };
         ring.end = begun(&ring.current, header);
         ring.marks.push_back((header.first_sequence, bytes_written));
@@ -87,20 +91,27 @@ impl Ring {
 
     /// Bytes of appends that may still be let in.
     pub(super) fn append_room(&self) -> u64 {
-        let ahead: u64 = self.free.iter().skip(1).map(RingFile::capacity).sum();
-        let again = if self.free.is_empty() && self.all_covered() { self.current.capacity() } else { 0 };
-        let here = self.space(true).max(again.saturating_sub(control_bytes(&self.current)));
-        here + ahead
+        let again = self.all_covered();
+        // A current file that is covered completely is as good as free.
+        let kept = if again { 0 } else { 1 };
+        let ahead: u64 = self.free.iter().skip(kept).map(RingFile::capacity).sum();
+        if !self.free.is_empty() {
+            return self.space(true) + ahead;
+        }
+        let here = if self.in_reserve { 0 } else { self.space(true) };
+        let lap =
+            if again { self.current.capacity().saturating_sub(control_bytes(&self.current)) } else { 0 };
+        here.max(lap)
     }
 
     fn all_covered(&self) -> bool {
         self.covered >= self.end.sequence
     }
 
-    /// With one file only, a lap that is covered completely and mostly over makes place for the next.
-    pub(super) fn wants_restart(&self) -> bool {
+    /// A lap that is covered completely and mostly over makes place for the next: with few files there is no other way.
+    pub(super) fn wants_next_lap(&self) -> bool {
         let used = self.end.position.saturating_sub(self.current.data_start());
-        self.free.is_empty() && self.all_covered() && used > self.current.capacity() / 2
+        self.all_covered() && used > self.current.capacity() / 2
     }
 
     /// The file that the next lap begins in, with its head; `None` when there is no place for a group of that size.
@@ -132,6 +143,7 @@ impl Ring {
         let before = std::mem::replace(&mut self.current, file);
         let bytes = self.end.position.saturating_sub(before.data_start());
         self.end = begun(&self.current, header);
+        self.in_reserve = !again && self.free.is_empty();
         if !again {
             self.used.push_back(Used { file: before, free_at: header.first_sequence, bytes });
             self.free_used();

@@ -2,7 +2,12 @@
 //! listener is called with the committer's lock held and no other.
 
 use super::{
-    CommitListener, committer::Committer, prepare::Preparation, queue::Queue, queue::Stage, ring::Ring,
+    CommitListener,
+    committer::{Committer, GroupBytes},
+    prepare::Preparation,
+    queue::Queue,
+    queue::Stage,
+    ring::Ring,
 };
 use crate::{
     clock::SharedClock,
@@ -26,6 +31,8 @@ pub(super) struct Shared {
     pub(super) clock: SharedClock,
     /// All files together; at most what the options say.
     pub(super) ring_bytes_max: u64,
+    /// What groups are aligned to.
+    pub(super) block_bytes: u64,
     pub(super) committer: Mutex<Committer>,
     pub(super) ring: Mutex<Ring>,
     pub(super) queue: Queue,
@@ -65,11 +72,12 @@ impl Shared {
     }
 
     /// A group is durable.
-    pub(super) fn group_synced(&self, below: u64, bytes: usize, only_witness: bool) {
+    pub(super) fn group_synced(&self, below: u64, group: GroupBytes, only_witness: bool) {
         let mut queue = self.queue.lock();
         assert!(queue.synced < below, "the synced sequence went from {} to {below}", queue.synced);
         queue.synced = below;
-        queue.bytes -= bytes;
+        queue.bytes -= group.bytes;
+        queue.ring_bytes -= group.ring_bytes;
         queue.unwitnessed_since = if only_witness { None } else { Some(self.clock.now()) };
         drop(queue);
         self.queue.notify_progress();

@@ -186,8 +186,13 @@ impl Walker<'_> {
             self.in_group = false;
             return true;
         }
+        // A group is only written when all before it is synced: one that follows something else says that it is not there.
+        let contradicts = behind.first.is_some_and(|(at, first_sequence, chain)| {
+            (at, first_sequence) == (position, sequence) && chain != self.walked.chain
+        });
         let was_synced = self.limits.bound.is_some()
             || behind.has_witness
+            || contradicts
             || self.bytes.unreadable_from(position).is_some();
         self.walked.stop = if was_synced {
             Stop::Damaged(detail)
