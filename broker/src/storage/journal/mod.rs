@@ -26,8 +26,10 @@ mod shared;
 mod tests;
 mod walk;
 
+#[allow(unused_imports, reason = "the store's verification uses it next")]
 pub(super) use check::{JournalCheck, check};
 pub use fuzz::fuzz_journal_frame;
+#[allow(unused_imports, reason = "the store's recovery uses it next")]
 pub(super) use scan::{JournalDamage, Scan};
 
 use super::{JournalOptions, OpenError, StoreFailure, frame::Frame};

@@ -40,10 +40,13 @@ impl Clock for ManualClock {
     }
 }
 
+/// A sequence and the ends that came with it.
+type Told = (u64, Vec<(LogId, JournalEnd)>);
+
 /// Remembers what it was told.
 #[derive(Default)]
 struct Recorder {
-    synced: Mutex<Vec<(u64, Vec<(LogId, JournalEnd)>)>>,
+    synced: Mutex<Vec<Told>>,
     failed: Mutex<Vec<StoreFailure>>,
 }
 
