@@ -10,7 +10,7 @@ use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;
 
 /// The format that this build writes, and the newest that it reads.
-pub const COMMAND_FORMAT: u32 = 1;
+pub(super) const COMMAND_FORMAT: u32 = 1;
 
 /// What a broker says of itself at every start.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]

@@ -1,9 +1,27 @@
 //! The way into the metadata: propose a command, look at the image. One thread behind it appends, syncs and applies.
 
-use super::{ClusterState, Command, MetadataError, MetadataFailure, Outcome, ProposeError};
-use crate::{clock::SharedClock, disk::SharedDisk, ids::MetadataIndex, storage::CommitDriver};
-use std::{path::PathBuf, sync::Arc};
-use tokio::sync::watch;
+use super::{
+    ClusterState, Command, MetadataError, MetadataFailure, Outcome, ProposeError,
+    command_log::CommandLog,
+    voter::{Message, Proposal, Voter},
+};
+use crate::{
+    clock::SharedClock,
+    disk::SharedDisk,
+    ids::{LogId, MetadataIndex, Offset},
+    storage::{CommitDriver, StoreFailure, StoreListener},
+};
+use parking_lot::Mutex;
+use std::{
+    path::PathBuf,
+    sync::{
+        Arc,
+        atomic::{AtomicBool, Ordering},
+        mpsc::{SyncSender, TrySendError, sync_channel},
+    },
+    thread::{self, JoinHandle},
+};
+use tokio::sync::{oneshot, watch};
 
 /// Sizes of the metadata, with their defaults.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -12,7 +30,7 @@ pub struct MetadataOptions {
     pub proposals_max: usize,
     /// A snapshot is written after so many commands.
     pub snapshot_after_commands: u64,
-    /// Or after so many bytes of commands.
+    /// Or once the log has so many bytes.
     pub snapshot_after_bytes: u64,
 }
 
@@ -45,11 +63,44 @@ pub struct Committed {
     pub outcome: Outcome,
 }
 
-/// The metadata. Cheap to clone.
+/// The metadata. Cheap to clone; the last one to be dropped ends its thread.
 #[derive(Clone)]
 pub struct Handle {
+    inner: Arc<Inner>,
+}
+
+struct Inner {
+    inbox: SyncSender<Message>,
+    proposals_max: usize,
     images: watch::Receiver<Arc<ClusterState>>,
     failures: watch::Receiver<Option<MetadataFailure>>,
+    closed: AtomicBool,
+    thread: Mutex<Option<JoinHandle<()>>>,
+}
+
+impl std::fmt::Debug for Handle {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Handle").field("index", &self.image().index).finish_non_exhaustive()
+    }
+}
+
+/// Hears of the metadata journal's failure from its own thread.
+struct JournalListener {
+    failures: watch::Sender<Option<MetadataFailure>>,
+}
+
+impl StoreListener for JournalListener {
+    fn durable_advanced(&self, _advances: &[(LogId, Offset)]) {}
+
+    fn store_failed(&self, failure: &StoreFailure) {
+        self.failures.send_if_modified(|known| {
+            let first = known.is_none();
+            if first {
+                *known = Some(failure.clone().into());
+            }
+            first
+        });
+    }
 }
 
 impl Handle {
@@ -58,23 +109,44 @@ impl Handle {
     ///
     /// # Errors
     /// Damage, a newer format, a disk failure: each names the file. Nothing was changed then.
-    pub fn open(_setup: MetadataSetup) -> Result<Self, MetadataError> {
-        unimplemented!()
+    pub fn open(setup: MetadataSetup) -> Result<Self, MetadataError> {
+        let (failures, failures_seen) = watch::channel(None);
+        let listener = Arc::new(JournalListener { failures: failures.clone() });
+        let (log, state) = CommandLog::open(&setup, listener)?;
+        let (images, images_seen) = watch::channel(Arc::new(state.clone()));
+        let MetadataOptions { proposals_max, .. } = setup.options;
+        let (inbox, received) = sync_channel(proposals_max.max(1));
+        let commands_since_snapshot = 0;
+        let voter =
+            Voter { log, ahead: state, options: setup.options, images, failures, commands_since_snapshot };
+        let thread = thread::Builder::new()
+            .name("metadata".into())
+            .spawn(move || voter.run(&received))
+            .map_err(|error| MetadataError::Thread(error.to_string()))?;
+        let inner = Inner {
+            inbox,
+            proposals_max,
+            images: images_seen,
+            failures: failures_seen,
+            closed: AtomicBool::new(false),
+            thread: Mutex::new(Some(thread)),
+        };
+        Ok(Self { inner: Arc::new(inner) })
     }
 
     /// The state now. Everything in it is durable.
     pub fn image(&self) -> Arc<ClusterState> {
-        self.images.borrow().clone()
+        self.inner.images.borrow().clone()
     }
 
     /// The state, and every later one.
     pub fn watch(&self) -> watch::Receiver<Arc<ClusterState>> {
-        self.images.clone()
+        self.inner.images.clone()
     }
 
     /// Becomes `Some` when the metadata cannot go on: the process must end, with its documented exit code.
     pub fn fatal(&self) -> watch::Receiver<Option<MetadataFailure>> {
-        self.failures.clone()
+        self.inner.failures.clone()
     }
 
     /// Proposes a command; resolves once it is durable and in the image. Proposals that wait together share one sync.
@@ -82,21 +154,61 @@ impl Handle {
     /// # Errors
     /// Refused, or failed: each says whether something may have changed. Dropping the future does not withdraw the
     /// proposal.
-    pub async fn propose(&self, _command: Command) -> Result<Committed, ProposeError> {
-        unimplemented!()
+    pub async fn propose(&self, command: Command) -> Result<Committed, ProposeError> {
+        let answered = self.send(command)?;
+        answered.await.unwrap_or_else(|_| Err(self.unanswered()))
     }
 
     /// [`Handle::propose`] for a plain thread.
     ///
     /// # Errors
     /// As for `propose`.
-    pub fn propose_blocking(&self, _command: Command) -> Result<Committed, ProposeError> {
-        unimplemented!()
+    pub fn propose_blocking(&self, command: Command) -> Result<Committed, ProposeError> {
+        let answered = self.send(command)?;
+        answered.blocking_recv().unwrap_or_else(|_| Err(self.unanswered()))
+    }
+
+    fn send(
+        &self,
+        command: Command,
+    ) -> Result<oneshot::Receiver<Result<Committed, ProposeError>>, ProposeError> {
+        if self.inner.closed.load(Ordering::Acquire) {
+            return Err(ProposeError::Closed);
+        }
+        let (answer, answered) = oneshot::channel();
+        match self.inner.inbox.try_send(Message::Propose(Proposal { command, answer })) {
+            Ok(()) => Ok(answered),
+            Err(TrySendError::Full(_)) => Err(ProposeError::Busy { waiting: self.inner.proposals_max }),
+            Err(TrySendError::Disconnected(_)) => Err(ProposeError::Closed),
+        }
+    }
+
+    /// The thread ended with the proposal in its hands, or behind a close.
+    fn unanswered(&self) -> ProposeError {
+        let failure = self.inner.failures.borrow().clone();
+        match failure {
+            Some(failure) => ProposeError::OutcomeUnknown(failure),
+            None if self.inner.closed.load(Ordering::Acquire) => ProposeError::Closed,
+            None => ProposeError::OutcomeUnknown(MetadataFailure::Log("the metadata thread ended".into())),
+        }
     }
 
     /// Refuses new proposals, answers those that wait, makes everything durable and ends the thread. Blocking,
     /// idempotent.
-    pub fn close(&self) {
-        unimplemented!()
+    ///
+    /// # Errors
+    /// The metadata failed, now or before: the shutdown was not clean.
+    pub fn close(&self) -> Result<(), MetadataFailure> {
+        self.inner.closed.store(true, Ordering::Release);
+        // An error means that the thread has ended already.
+        let _ = self.inner.inbox.send(Message::Close);
+        let thread = self.inner.thread.lock().take();
+        if thread.is_some_and(|thread| thread.join().is_err()) {
+            return Err(MetadataFailure::Log("the metadata thread ended".into()));
+        }
+        match self.inner.failures.borrow().clone() {
+            Some(failure) => Err(failure),
+            None => Ok(()),
+        }
     }
 }

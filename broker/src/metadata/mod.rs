@@ -18,14 +18,17 @@ mod apply_partition;
 mod apply_topic;
 mod broker_set;
 mod command;
+mod command_log;
 mod election;
 mod error;
 mod handle;
 mod placement;
 mod record;
+mod snapshot;
 mod state;
 pub mod topic_config;
 mod topic_name;
+mod voter;
 
 pub use broker_set::BrokerSet;
 pub use command::{Command, Outcome, Registration};

@@ -7,9 +7,9 @@ use imbl::OrdMap;
 use std::sync::Arc;
 
 /// Partitions that one topic may have.
-pub const TOPIC_PARTITIONS_MAX: u32 = 100_000;
+pub(super) const TOPIC_PARTITIONS_MAX: u32 = 100_000;
 /// Partitions that the cluster may have.
-pub const CLUSTER_PARTITIONS_MAX: usize = 200_000;
+pub(super) const CLUSTER_PARTITIONS_MAX: usize = 200_000;
 
 /// Everything the cluster has agreed on.
 #[derive(Clone, Debug, Default, PartialEq)]

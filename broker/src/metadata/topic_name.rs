@@ -1,7 +1,7 @@
 //! Which names a topic may have: Kafka's rules, so that every name works with every client and as a metric label.
 
 /// The longest name, in characters.
-pub const NAME_LENGTH_MAX: usize = 249;
+pub(super) const NAME_LENGTH_MAX: usize = 249;
 
 /// Why a name is refused.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
@@ -36,7 +36,7 @@ pub enum TopicNameError {
 ///
 /// # Errors
 /// The first rule that it breaks.
-pub fn check(name: &str) -> Result<(), TopicNameError> {
+pub(super) fn check(name: &str) -> Result<(), TopicNameError> {
     if name.is_empty() || name.len() > NAME_LENGTH_MAX {
         return Err(TopicNameError::Length { length: name.len() });
     }
@@ -53,7 +53,7 @@ pub fn check(name: &str) -> Result<(), TopicNameError> {
 }
 
 /// What two names share that metric names cannot tell apart: `.` and `_` are one character there.
-pub fn collision_key(name: &str) -> String {
+pub(super) fn collision_key(name: &str) -> String {
     name.replace('.', "_")
 }
 

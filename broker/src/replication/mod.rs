@@ -9,7 +9,7 @@
 //! ```
 //!
 //! What always holds:
-//! * The high watermark only moves through [`leader::LeaderState`], which is pure and asserts its gate (I13).
+//! * The high watermark only moves through `leader::LeaderState`, which is pure and asserts its gate (I13).
 //! * An acknowledgement is answered exactly once, in offset order per partition, outside every lock (I25).
 //! * Nothing at or above the high watermark is shown to a consumer (I28), and none is told before it has reached what the
 //!   leader had when it was elected (I14).
@@ -19,9 +19,17 @@
 //! slower.
 
 mod error;
+mod images;
+mod lanes;
+mod leader;
+mod partition;
+mod produce;
 mod read;
 mod replicas;
 mod request;
+mod retention;
+mod table;
+mod waiters;
 
 pub use error::{DeleteRecordsError, FetchError, ProduceError, ReplicationError};
 pub use read::{OffsetAnswer, OffsetQuery, Read, ReadRequest};

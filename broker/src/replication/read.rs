@@ -1,6 +1,11 @@
-//! What a reader asks and gets.
+//! What a reader asks and gets. A reader is bounded by the high watermark (I28), is told none before the leader knows its own
+//! (I14), and hears of a truncation rather than reading other records (I31).
 
-use crate::ids::{LeaderEpoch, Offset, TopicPartition};
+use super::{DeleteRecordsError, FetchError, partition::Partition, produce::delete_error};
+use crate::{
+    ids::{LeaderEpoch, Offset, TopicPartition},
+    storage::{DeletionCause, Log, ReadError, Residency},
+};
 use bytes::Bytes;
 
 /// A read of one partition.
@@ -57,4 +62,104 @@ pub struct OffsetAnswer {
     pub timestamp_ms: Option<i64>,
     /// Of that record, or the current one.
     pub leader_epoch: Option<LeaderEpoch>,
+}
+
+impl Partition {
+    pub(super) fn read(&self, request: &ReadRequest, residency: Residency) -> Result<Read, FetchError> {
+        let (log, leader) = self.reading(request.leader_epoch)?;
+        let high_watermark = leader.told_high_watermark().ok_or(FetchError::NotAvailable)?;
+        let (start, end) = (log.start(), log.end());
+        let offset = request.offset;
+        if offset < start || offset > end {
+            return Err(FetchError::OutOfRange { offset, start, end: high_watermark });
+        }
+        refuse_truncated(log, offset, request.last_epoch)?;
+        let (batches, next_offset) = if offset >= high_watermark {
+            (Bytes::new(), offset)
+        } else {
+            let run = log.read(offset, high_watermark, request.bytes_max, residency).map_err(fetch_error)?;
+            assert!(run.next_offset <= high_watermark, "I28: read up to {:?}", run.next_offset);
+            (run.bytes, run.next_offset)
+        };
+        Ok(Read {
+            batches,
+            next_offset,
+            high_watermark,
+            last_stable_offset: high_watermark,
+            log_start: start,
+            leader_epoch: leader.epoch(),
+        })
+    }
+
+    pub(super) fn list_offset(
+        &self,
+        query: OffsetQuery,
+        leader_epoch: Option<LeaderEpoch>,
+    ) -> Result<OffsetAnswer, FetchError> {
+        let (log, leader) = self.reading(leader_epoch)?;
+        let current = |offset| OffsetAnswer {
+            offset: Some(offset),
+            timestamp_ms: None,
+            leader_epoch: Some(leader.epoch()),
+        };
+        let bound = || leader.told_high_watermark().ok_or(FetchError::NotAvailable);
+        let found = match query {
+            OffsetQuery::Earliest => return Ok(current(log.start())),
+            OffsetQuery::Latest => return Ok(current(bound()?)),
+            OffsetQuery::Timestamp(timestamp_ms) => log.offset_for_timestamp(timestamp_ms, bound()?),
+            OffsetQuery::MaxTimestamp => log.max_timestamp(bound()?),
+        };
+        let found = found.map_err(fetch_error)?;
+        Ok(OffsetAnswer {
+            offset: found.map(|found| found.offset),
+            timestamp_ms: found.map(|found| found.timestamp_ms),
+            leader_epoch: found.map(|found| found.leader_epoch),
+        })
+    }
+
+    /// Raises the log start; not yet durable. The caller holds appends back.
+    pub(super) fn delete_before(&self, before: Option<Offset>) -> Result<Offset, DeleteRecordsError> {
+        let (log, leader) = self.reading(None).map_err(|error| match error {
+            FetchError::Offline(reason) => DeleteRecordsError::Offline(reason),
+            FetchError::UnknownPartition => DeleteRecordsError::UnknownPartition,
+            _ => DeleteRecordsError::NotLeader,
+        })?;
+        let (start, high_watermark) = (log.start(), leader.high_watermark());
+        let before = before.unwrap_or(high_watermark);
+        if before > high_watermark || before < Offset::ZERO {
+            return Err(DeleteRecordsError::OutOfRange { offset: before, start, high_watermark });
+        }
+        if before > start {
+            let moved = log.advance_start(before, DeletionCause::DeleteRecords);
+            moved.map_err(|error| delete_error(error, high_watermark))?;
+        }
+        Ok(log.start())
+    }
+}
+
+/// The client read up to `offset` in `last_epoch`: that must still be what stands before it.
+fn refuse_truncated(log: &Log, offset: Offset, last_epoch: Option<LeaderEpoch>) -> Result<(), FetchError> {
+    let Some(last_epoch) = last_epoch else { return Ok(()) };
+    match log.end_offset_for(last_epoch) {
+        Some((epoch, end)) if epoch == last_epoch && end >= offset => Ok(()),
+        Some((epoch, end)) => Err(FetchError::Truncated { epoch, end }),
+        // An epoch beyond the latest: nobody here ever led in it.
+        None => Err(FetchError::Truncated {
+            epoch: log.latest_epoch().unwrap_or(LeaderEpoch(-1)),
+            end: log.end(),
+        }),
+    }
+}
+
+fn fetch_error(error: ReadError) -> FetchError {
+    match error {
+        ReadError::OutOfRange { offset, start, end } => FetchError::OutOfRange { offset, start, end },
+        ReadError::Damaged { from, to, ref file, position, ref detail } => {
+            let detail = format!("{detail}, in {} at byte {position}", file.display());
+            FetchError::Damaged { from, to, detail }
+        }
+        ReadError::WouldBlock => FetchError::WouldBlock,
+        ReadError::Disk(error) => FetchError::Storage(error.to_string()),
+        ReadError::Closed => FetchError::UnknownPartition,
+    }
 }

@@ -1,0 +1,439 @@
+//! One partition of this broker: its log, who leads it, who waits for it. Two locks: `appending` orders appends and changes
+//! of leadership and may be held while the journal makes room; `state` is held for moments only, so that the journal's
+//! thread can always take it.
+
+use super::{
+    Acks, FetchError, FetchWaker, OnProduced, PartitionStatus, ProduceError, Produced,
+    leader::{LeaderState, Renewal, Terms},
+    waiters::{AckWaiters, Completion, FetchWaiters, Parked, Wake},
+};
+use crate::{
+    ids::{LeaderEpoch, LogId, Offset, TopicPartition},
+    metadata::{PartitionRecord, TimestampType, TopicConfig},
+    storage::{AppendError, Appended, Log, LogOptions, StoreFailure},
+};
+use cairn_proto::record::Batch;
+use parking_lot::{Mutex, MutexGuard};
+use std::sync::{
+    Arc, OnceLock,
+    atomic::{AtomicBool, Ordering},
+};
+
+/// What a topic's settings mean here; one value for all its partitions.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(super) struct Settings {
+    pub(super) log: LogOptions,
+    /// Client timestamps further ahead are refused; `None` where the broker stamps.
+    pub(super) timestamp_after_max_ms: Option<i64>,
+}
+
+impl Settings {
+    pub(super) fn of(config: &TopicConfig) -> Self {
+        let stamped = config.timestamp_type == TimestampType::LogAppendTime;
+        Self {
+            log: LogOptions {
+                segment_bytes: config.segment_bytes,
+                segment_ms: Some(config.segment_ms),
+                retention_bytes: config.retention_bytes,
+                retention_ms: config.retention_ms,
+                batch_bytes_max: config.max_message_bytes,
+                stamp_append_time: stamped,
+            },
+            timestamp_after_max_ms: (!stamped).then_some(config.timestamp_after_max_ms),
+        }
+    }
+}
+
+/// The directory's failure, set once; shared by all of its partitions.
+pub(super) type FailureCell = Arc<OnceLock<StoreFailure>>;
+
+/// What this broker is to the partition.
+pub(super) enum Role {
+    /// It leads.
+    Leader(LeaderState),
+    /// Another broker leads, or nobody, or the log is not confirmed yet.
+    Idle,
+    /// Its copy cannot be used.
+    Offline(String),
+    /// Deleted.
+    Gone,
+}
+
+struct State {
+    role: Role,
+    /// As it was when this broker last stopped leading: it must not fall for those who saw it.
+    last_high_watermark: Offset,
+    settings: Arc<Settings>,
+    acks: AckWaiters,
+    fetches: FetchWaiters,
+}
+
+/// What is to be called once no lock is held.
+#[derive(Default)]
+pub(super) struct Effects {
+    completions: Vec<Completion>,
+    wakes: Vec<Wake>,
+}
+
+impl Effects {
+    /// Calls everybody.
+    pub(super) fn run(self) {
+        self.completions.into_iter().for_each(Completion::complete);
+        self.wakes.into_iter().for_each(Wake::wake);
+    }
+}
+
+/// One partition.
+pub(super) struct Partition {
+    pub(super) id: TopicPartition,
+    pub(super) log_id: LogId,
+    /// `None` only for a partition that is offline because its log is gone.
+    pub(super) log: Option<Log>,
+    failure: FailureCell,
+    /// Whether retention has been told of it.
+    noted: AtomicBool,
+    /// Whether the high watermark moved since the log was told.
+    advanced: AtomicBool,
+    appending: Mutex<()>,
+    state: Mutex<State>,
+}
+
+impl Partition {
+    pub(super) fn new(id: TopicPartition, log: Log, settings: Arc<Settings>, failure: FailureCell) -> Self {
+        log.set_options(settings.log.clone());
+        Self::with_role(id, (log.id(), Some(log)), settings, (failure, Role::Idle))
+    }
+
+    /// Without a log: everything is answered with the reason.
+    pub(super) fn offline(id: TopicPartition, log_id: LogId, reason: String, failure: FailureCell) -> Self {
+        let settings = Settings { log: LogOptions::default(), timestamp_after_max_ms: None };
+        Self::with_role(id, (log_id, None), Arc::new(settings), (failure, Role::Offline(reason)))
+    }
+
+    fn with_role(
+        id: TopicPartition,
+        (log_id, log): (LogId, Option<Log>),
+        settings: Arc<Settings>,
+        (failure, role): (FailureCell, Role),
+    ) -> Self {
+        let (acks, fetches) = (AckWaiters::default(), FetchWaiters::default());
+        let state = State { role, last_high_watermark: Offset::ZERO, settings, acks, fetches };
+        let (noted, advanced) = (AtomicBool::new(false), AtomicBool::new(false));
+        let (appending, state) = (Mutex::new(()), Mutex::new(state));
+        Self { id, log_id, log, failure, noted, advanced, appending, state }
+    }
+
+    /// The topic's settings, as they are now.
+    pub(super) fn settings(&self) -> Arc<Settings> {
+        Arc::clone(&self.state.lock().settings)
+    }
+
+    /// Leads in the terms of the record, or learns of new ones. Older ones are ignored.
+    pub(super) fn lead(&self, record: &PartitionRecord) {
+        let Some(log) = &self.log else { return };
+        let _appending = self.appending.lock();
+        let terms = Terms::of(record);
+        let (log_end, durable) = (log.end(), log.durable());
+        let mut effects = Effects::default();
+        let mut state = self.state.lock();
+        let renewal = match &mut state.role {
+            Role::Leader(leader) => leader.renew(terms, log_end),
+            Role::Idle => {
+                // Durable may have been read before an append's end, never after it: it is at most the end.
+                let own = durable.min(log_end);
+                let stored = log.stored_high_watermark().max(state.last_high_watermark);
+                let leader = LeaderState::become_leader(terms, log_end, own, stored.max(log.start()));
+                state.role = Role::Leader(leader);
+                Renewal::NewEpoch
+            }
+            Role::Offline(_) | Role::Gone => Renewal::Ignored,
+        };
+        match renewal {
+            Renewal::Ignored => return,
+            Renewal::SameEpoch => settle(&mut state, &mut effects),
+            Renewal::NewEpoch => {
+                log.begin_epoch(terms.leader_epoch);
+                fail_all(
+                    &mut state,
+                    &mut effects,
+                    "another leader epoch began before the batch was committed",
+                );
+            }
+        }
+        drop(state);
+        effects.run();
+    }
+
+    /// Takes new settings.
+    pub(super) fn configure(&self, settings: &Arc<Settings>) {
+        let mut state = self.state.lock();
+        if state.settings == *settings {
+            state.settings = Arc::clone(settings);
+            return;
+        }
+        state.settings = Arc::clone(settings);
+        drop(state);
+        if let Some(log) = &self.log {
+            log.set_options(settings.log.clone());
+        }
+    }
+
+    /// Does not lead any more, or is gone.
+    pub(super) fn stop(&self, gone: bool) {
+        let _appending = self.appending.lock();
+        let mut effects = Effects::default();
+        let mut state = self.state.lock();
+        let reason = if gone { "the topic was deleted" } else { "this broker stopped leading the partition" };
+        match (&state.role, gone) {
+            (_, true) => state.role = Role::Gone,
+            (Role::Leader(leader), false) => {
+                state.last_high_watermark = leader.high_watermark();
+                state.role = Role::Idle;
+            }
+            (_, false) => return,
+        }
+        fail_all(&mut state, &mut effects, reason);
+        drop(state);
+        effects.run();
+    }
+
+    /// Appends a batch that was validated, in the order of calls, and answers or parks it.
+    pub(super) fn append(&self, batch: &Batch, sent: Option<LeaderEpoch>, acks: Acks, done: OnProduced) {
+        let _appending = self.appending.lock();
+        match self.try_append(batch, sent, acks) {
+            Ok((appended, epoch, log)) => self.answer(&appended, epoch, log, (acks, done)),
+            Err(error) => done(Err(error)),
+        }
+    }
+
+    fn try_append(
+        &self,
+        batch: &Batch,
+        sent: Option<LeaderEpoch>,
+        acks: Acks,
+    ) -> Result<(Appended, LeaderEpoch, &Log), ProduceError> {
+        let epoch = self.admit(sent, acks)?;
+        let log = self.log.as_ref().ok_or(ProduceError::NotLeader)?;
+        let appended = log.append(batch, epoch).map_err(produce_error)?;
+        Ok((appended, epoch, log))
+    }
+
+    fn admit(&self, sent: Option<LeaderEpoch>, acks: Acks) -> Result<LeaderEpoch, ProduceError> {
+        if let Some(failure) = self.failure.get() {
+            return Err(ProduceError::StorageFailed(failure.to_string()));
+        }
+        match &self.state.lock().role {
+            Role::Leader(leader) => leader.admit(sent, acks),
+            Role::Idle => Err(ProduceError::NotLeader),
+            Role::Offline(reason) => Err(ProduceError::Offline(reason.clone())),
+            Role::Gone => Err(ProduceError::UnknownPartition),
+        }
+    }
+
+    /// A duplicate waits like its original did: it is told the original offset, and not before that is committed (I25).
+    fn answer(&self, appended: &Appended, epoch: LeaderEpoch, log: &Log, (acks, done): (Acks, OnProduced)) {
+        let produced = Produced {
+            base_offset: appended.base_offset,
+            end_offset: appended.end_offset,
+            append_time_ms: appended.append_time_ms,
+            log_start: log.start(),
+            leader_epoch: epoch,
+        };
+        let mut state = self.state.lock();
+        let result = match &state.role {
+            Role::Leader(leader) if leader.epoch() == epoch => match leader.covers(produced.end_offset, acks)
+            {
+                true if acks == Acks::All => leader.verdict().map(|()| produced),
+                true => Ok(produced),
+                // Looked at under the state's lock: a failure behind this look finds the parked batch.
+                false if self.failure.get().is_some() => Err(unsynced(&self.failure)),
+                false => {
+                    state.acks.push(acks, Parked { produced, done });
+                    return;
+                }
+            },
+            _ => Err(ProduceError::OutcomeUnknown("the partition's leadership changed".into())),
+        };
+        drop(state);
+        done(result);
+    }
+
+    /// The journal has synced up to `durable`: what that commits is added to `effects`. `true`: the high watermark moved,
+    /// and [`Partition::note_high_watermark`] is due once. The log itself is not told here: its lock may be held by an
+    /// append that waits for the disk.
+    pub(super) fn on_durable(&self, durable: Offset, effects: &mut Effects) -> bool {
+        let Some(log) = &self.log else { return false };
+        let mut state = self.state.lock();
+        let Role::Leader(leader) = &mut state.role else { return false };
+        let moved = leader.on_own_offset(durable, log.end()).is_some();
+        settle(&mut state, effects);
+        moved && !self.advanced.swap(true, Ordering::AcqRel)
+    }
+
+    /// Tells the log its high watermark, for the next checkpoint.
+    pub(super) fn note_high_watermark(&self) {
+        self.advanced.store(false, Ordering::Release);
+        if let Ok((log, leader)) = self.reading(None) {
+            log.note_high_watermark(leader.high_watermark());
+        }
+    }
+
+    /// The directory failed; the cell was set before.
+    pub(super) fn on_failure(&self, effects: &mut Effects) {
+        let mut state = self.state.lock();
+        let error = unsynced(&self.failure);
+        complete_all(&mut state, effects, &error);
+    }
+
+    /// Nothing will be answered any more: what still waits, waits for what will not come in this process.
+    pub(super) fn abandon(&self, effects: &mut Effects) {
+        fail_all(&mut self.state.lock(), effects, "the broker stopped before the batch was committed");
+    }
+
+    /// What a reader needs to know of the leader, if the epoch it knows is the present one.
+    pub(super) fn reading(&self, sent: Option<LeaderEpoch>) -> Result<(&Log, LeaderState), FetchError> {
+        let leader = match &self.state.lock().role {
+            Role::Leader(leader) => *leader,
+            Role::Idle => return Err(FetchError::NotLeader),
+            Role::Offline(reason) => return Err(FetchError::Offline(reason.clone())),
+            Role::Gone => return Err(FetchError::UnknownPartition),
+        };
+        let current = leader.epoch();
+        match sent {
+            Some(sent) if sent < current => Err(FetchError::FencedLeaderEpoch { sent, current }),
+            Some(sent) if sent > current => Err(FetchError::UnknownLeaderEpoch { sent, current }),
+            _ => self.log.as_ref().map(|log| (log, leader)).ok_or(FetchError::NotLeader),
+        }
+    }
+
+    /// See [`Replicas::wait_readable`](super::Replicas::wait_readable).
+    pub(super) fn park_fetch(&self, offset: Offset, waker: &Arc<dyn FetchWaker>, token: u64) -> bool {
+        let mut state = self.state.lock();
+        match &state.role {
+            Role::Leader(leader) if leader.high_watermark() <= offset => {
+                state.fetches.push(offset, waker, token);
+                true
+            }
+            _ => false,
+        }
+    }
+
+    pub(super) fn cancel_fetch(&self, waker: &Arc<dyn FetchWaker>, token: u64) {
+        self.state.lock().fetches.remove(waker, token);
+    }
+
+    /// Keeps appends away while the caller changes the log's start.
+    pub(super) fn hold_appends(&self) -> MutexGuard<'_, ()> {
+        self.appending.lock()
+    }
+
+    /// Whether the log has records that retention was not told of yet; once `true`.
+    pub(super) fn has_news_for_retention(&self) -> bool {
+        let records = self.log.as_ref().is_some_and(|log| log.end() > log.start());
+        records && !self.noted.load(Ordering::Relaxed) && !self.noted.swap(true, Ordering::Relaxed)
+    }
+
+    /// Deletes old segments below the high watermark. While the wall clock is not to be trusted, age does not count.
+    pub(super) fn apply_retention(&self, by_age: bool) {
+        let Ok((log, leader)) = self.reading(None) else { return };
+        let settings = self.settings();
+        if !by_age && settings.log.retention_ms.is_some() {
+            log.set_options(LogOptions { retention_ms: None, ..settings.log.clone() });
+        }
+        if let Err(error) = log.apply_retention(leader.high_watermark()) {
+            tracing::warn!("retention of {} waits: {error}", self.id);
+        }
+        if !by_age && settings.log.retention_ms.is_some() {
+            // Whatever was set meanwhile.
+            log.set_options(self.settings().log.clone());
+        }
+    }
+
+    pub(super) fn is_leading(&self) -> bool {
+        matches!(self.state.lock().role, Role::Leader(_))
+    }
+
+    /// For people.
+    pub(super) fn status(&self) -> PartitionStatus {
+        let state = self.state.lock();
+        let (leading, leader_epoch, high_watermark) = match &state.role {
+            Role::Leader(leader) => (true, leader.epoch(), leader.high_watermark()),
+            _ => (false, LeaderEpoch(-1), Offset::ZERO),
+        };
+        let mut problems = match &state.role {
+            Role::Offline(reason) => vec![reason.clone()],
+            _ => Vec::new(),
+        };
+        drop(state);
+        let log = self.log.as_ref();
+        for range in log.map(Log::damaged_ranges).unwrap_or_default() {
+            problems.push(format!(
+                "offsets {} to {} (exclusive) cannot be read: {} in {} at byte {}. With one replica they are lost; everything else is served",
+                range.from, range.to, range.detail, range.file.display(), range.position
+            ));
+        }
+        PartitionStatus {
+            leading,
+            leader_epoch,
+            log_start: log.map_or(Offset::ZERO, Log::start),
+            high_watermark,
+            durable_end: log.map_or(Offset::ZERO, Log::durable),
+            log_end: log.map_or(Offset::ZERO, Log::end),
+            size_bytes: log.map_or(0, Log::size_bytes),
+            problems,
+        }
+    }
+
+    /// Batches that are parked.
+    pub(super) fn waiting(&self) -> usize {
+        self.state.lock().acks.len()
+    }
+}
+
+/// Answers whatever the leader's offsets cover now.
+fn settle(state: &mut State, effects: &mut Effects) {
+    let State { role: Role::Leader(leader), acks, fetches, .. } = state else { return };
+    while let Some(Parked { produced, done }) = acks.pop_committed(leader.high_watermark()) {
+        assert!(produced.end_offset <= leader.high_watermark(), "I25: acknowledged before it was committed");
+        effects.completions.push(Completion { done, result: leader.verdict().map(|()| produced) });
+    }
+    while let Some(Parked { produced, done }) = acks.pop_own(leader.own()) {
+        effects.completions.push(Completion { done, result: Ok(produced) });
+    }
+    fetches.take_readable(leader.high_watermark(), &mut effects.wakes);
+}
+
+fn fail_all(state: &mut State, effects: &mut Effects, reason: &str) {
+    complete_all(state, effects, &ProduceError::OutcomeUnknown(reason.to_string()));
+}
+
+fn complete_all(state: &mut State, effects: &mut Effects, error: &ProduceError) {
+    let failed =
+        state.acks.drain().map(|parked| Completion { done: parked.done, result: Err(error.clone()) });
+    effects.completions.extend(failed);
+    state.fetches.take_all(&mut effects.wakes);
+}
+
+/// For batches that were appended and not yet synced when the directory failed.
+fn unsynced(failure: &FailureCell) -> ProduceError {
+    let failure = failure.get().map_or_else(|| "the directory failed".to_string(), ToString::to_string);
+    ProduceError::OutcomeUnknown(failure)
+}
+
+fn produce_error(error: AppendError) -> ProduceError {
+    match error {
+        // The append was under way: its frame may have reached the disk.
+        AppendError::Failed(failure) => ProduceError::OutcomeUnknown(failure.to_string()),
+        AppendError::NoSpace(error) => ProduceError::StorageFull(error.to_string()),
+        AppendError::TooLarge { bytes, bytes_max } => ProduceError::TooLarge { bytes, bytes_max },
+        AppendError::OutOfOrderSequence { producer_id, producer_epoch, sequence, expected } => {
+            ProduceError::OutOfOrderSequence { producer_id, producer_epoch, sequence, expected }
+        }
+        AppendError::ProducerFenced { producer_id, producer_epoch, current_epoch } => {
+            ProduceError::ProducerFenced { producer_id, producer_epoch, current_epoch }
+        }
+        // The log stopped being usable between the look at the role and the append: the topic is being deleted.
+        AppendError::Closed(_) => ProduceError::UnknownPartition,
+        AppendError::NotContiguous { .. } => panic!("a leader's append gives the offset itself: {error}"),
+    }
+}
