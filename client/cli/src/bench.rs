@@ -10,7 +10,6 @@ mod schedule;
 
 use crate::{failure::Failure, session::Session};
 use clap::{Subcommand, value_parser};
-use std::num::NonZeroU64;
 
 /// The size of a record where nothing else is said.
 const RECORD_BYTES_DEFAULT: u32 = 1024;
@@ -34,16 +33,16 @@ pub(crate) struct LoadArgs {
     /// The topic's name; it must exist
     pub(crate) topic: String,
     /// How many records
-    #[arg(long, value_name = "N")]
-    pub(crate) records: NonZeroU64,
+    #[arg(long, value_name = "N", value_parser = value_parser!(u64).range(1..))]
+    pub(crate) records: u64,
 }
 
 /// How fast.
 #[derive(Clone, Copy, Debug, clap::Args)]
 pub(crate) struct RateArgs {
     /// Records a second in all [default: as fast as possible]
-    #[arg(long, value_name = "PER_SECOND")]
-    pub(crate) rate: Option<NonZeroU64>,
+    #[arg(long, value_name = "PER_SECOND", value_parser = value_parser!(u64).range(1..))]
+    pub(crate) rate: Option<u64>,
 }
 
 /// Over how many connections.

@@ -24,6 +24,7 @@ pub(crate) struct GlobalArgs {
     #[arg(
         long,
         global = true,
+        help_heading = "For every command",
         value_name = "HOST:PORT",
         env = "CAIRN_BROKER",
         value_delimiter = ',',
@@ -32,7 +33,14 @@ pub(crate) struct GlobalArgs {
     )]
     pub(crate) broker: Vec<String>,
     /// Tables for people, or JSON: one object, or one a line where there are many; errors too
-    #[arg(long, global = true, value_enum, default_value_t, value_name = "FORMAT")]
+    #[arg(
+        long,
+        global = true,
+        help_heading = "For every command",
+        value_enum,
+        default_value_t,
+        value_name = "FORMAT"
+    )]
     pub(crate) output: OutputFormat,
 }
 

@@ -8,7 +8,7 @@ use crate::{
     closed_pipe,
     failure::Failure,
     format::{self, Template},
-    output::print_bytes,
+    output::{Output, print_bytes},
     session::Session,
     start::Start,
 };
@@ -47,13 +47,19 @@ pub(crate) struct ConsumeArgs {
     format: Option<Template>,
 }
 
+impl ConsumeArgs {
+    /// Whether the options go together; asked before anything is done.
+    pub(crate) fn check(&self, output: Output) -> Result<(), Failure> {
+        if self.format.is_some() && output.is_json() {
+            return Err(Failure::usage("--format and --output json exclude each other")
+                .advise("leave one of them out"));
+        }
+        Ok(())
+    }
+}
+
 /// Prints until there is a reason to stop.
 pub(crate) async fn run(args: &ConsumeArgs, session: &Session) -> Result<(), Failure> {
-    if args.format.is_some() && session.output.is_json() {
-        return Err(
-            Failure::usage("--format and --output json exclude each other").advise("leave one of them out")
-        );
-    }
     let topic = session.unless_interrupted(session.describe(&args.topic, args.partition)).await?;
     let partitions = match args.partition {
         Some(partition) => partition..partition.saturating_add(1),

@@ -74,6 +74,7 @@ fn execute(line: &CommandLine, output: Output) -> Result<(), Failure> {
     match &line.command {
         Command::Verify(args) => verify::run(args, output),
         Command::Completions { shell } => completions(*shell),
+        Command::Consume(args) => args.check(output).and_then(|()| with_runtime(line)),
         _ => with_runtime(line),
     }
 }

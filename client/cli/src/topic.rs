@@ -10,7 +10,7 @@ use crate::{
     table::{Align, Table},
 };
 use cairn_client::{NewTopic, TopicAlteration, TopicSummary};
-use clap::{Args, Subcommand, value_parser};
+use clap::{ArgGroup, Args, Subcommand, value_parser};
 use serde_json::json;
 
 /// What to do with topics.
@@ -54,11 +54,12 @@ pub(crate) struct CreateArgs {
 
 /// A change of a topic.
 #[derive(Debug, Args)]
+#[command(group(ArgGroup::new("change").required(true).multiple(true).args(["partitions", "config"])))]
 pub(crate) struct AlterArgs {
     /// The topic's name
     name: String,
     /// The new number of partitions; it can only rise
-    #[arg(long, value_name = "N", required_unless_present = "config", value_parser = value_parser!(u32).range(1..))]
+    #[arg(long, value_name = "N", value_parser = value_parser!(u32).range(1..))]
     partitions: Option<u32>,
     /// A configuration entry; an empty value sets it back to its default; may be repeated
     #[arg(long, value_name = "KEY=VALUE", value_parser = key_value)]

@@ -27,7 +27,7 @@ pub(crate) struct ConsumeBenchArgs {
 
 /// Measures.
 pub(super) async fn run(args: &ConsumeBenchArgs, session: &Session) -> Result<Report, Failure> {
-    let (topic, records) = (&args.load.topic, args.load.records.get());
+    let (topic, records) = (&args.load.topic, args.load.records);
     let partitions = session.describe(topic, None).await?.summary.partitions;
     let connections = u32::try_from(args.connections.connections).unwrap_or(u32::MAX);
     if connections > partitions {
@@ -35,11 +35,13 @@ pub(super) async fn run(args: &ConsumeBenchArgs, session: &Session) -> Result<Re
             format!("--connections {connections}, but '{topic}' has {partitions} partitions to share");
         return Err(Failure::usage(message).advise(format!("use at most --connections {partitions}")));
     }
-    let mut consumers = Vec::new();
+    let (mut clients, mut consumers) = (Vec::new(), Vec::new());
     for index in 0..connections {
         let client = if index == 0 { session.client.clone() } else { session.another_client().await? };
         let own = (index..partitions).step_by(usize::try_from(connections).unwrap_or(usize::MAX));
         consumers.push(client.consumer().assign(topic, own).from(StartAt::Beginning).build().await?);
+        // A connection ends with its client.
+        clients.push(client);
     }
     require_records(topic, records, &consumers)?;
     let progress = Arc::new(Progress::records(records));

@@ -40,7 +40,7 @@ pub(crate) struct EndToEndBenchArgs {
 
 /// Measures.
 pub(super) async fn run(args: &EndToEndBenchArgs, session: &Session) -> Result<Report, Failure> {
-    let (topic, records) = (&args.load.topic, args.load.records.get());
+    let (topic, records) = (&args.load.topic, args.load.records);
     session.describe(topic, None).await?;
     let reader = session.another_client().await?;
     let consumer = reader.consumer().assign_all(topic).from(StartAt::End).build().await?;
@@ -54,7 +54,7 @@ pub(super) async fn run(args: &EndToEndBenchArgs, session: &Session) -> Result<R
         records,
         run_number,
         payloads: Payloads::new(value_bytes.saturating_sub(STAMP_BYTES), rand::random()),
-        schedule: Schedule::share(args.rate.rate.map(std::num::NonZero::get), 0, 1),
+        schedule: Schedule::share(args.rate.rate, 0, 1),
     };
     let (sent, all_sent) = tokio::sync::oneshot::channel();
     let sending = async {

@@ -45,12 +45,12 @@ pub(crate) struct ProduceBenchArgs {
 /// Measures.
 pub(super) async fn run(args: &ProduceBenchArgs, session: &Session) -> Result<Report, Failure> {
     session.describe(&args.load.topic, None).await?;
-    let (records, connections) = (args.load.records.get(), args.connections.connections);
-    let rate = args.rate.rate.map(std::num::NonZero::get);
+    let (records, connections) = (args.load.records, args.connections.connections);
+    let rate = args.rate.rate;
     let value_bytes = usize::try_from(args.record_size).unwrap_or(usize::MAX);
     let payloads = Payloads::new(value_bytes, rand::random());
     let progress = Arc::new(Progress::records(records));
-    let mut senders = Vec::new();
+    let (mut clients, mut senders) = (Vec::new(), Vec::new());
     for index in 0..connections {
         let client = if index == 0 { session.client.clone() } else { session.another_client().await? };
         senders.push(Sender {
@@ -62,6 +62,8 @@ pub(super) async fn run(args: &ProduceBenchArgs, session: &Session) -> Result<Re
             timed_one_in: if rate.is_some() || records < TIMED_ALL_BELOW { 1 } else { TIMED_ONE_IN },
             progress: Arc::clone(&progress),
         });
+        // A connection ends with its client.
+        clients.push(client);
     }
     let stopwatch = Stopwatch::start();
     let mut tasks = JoinSet::new();
