@@ -8,5 +8,8 @@ pub mod load;
 mod log;
 pub mod process;
 pub mod process_status;
+pub mod scene;
 pub mod seed;
 pub mod system_calls;
+pub mod wire;
+pub mod witness;

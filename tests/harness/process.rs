@@ -23,6 +23,7 @@ pub struct BrokerCommand {
     wrapper: Vec<OsString>,
     arguments: Vec<OsString>,
     environment: Vec<(String, String)>,
+    http_address: String,
     expected_complaints: Vec<String>,
 }
 
@@ -35,6 +36,7 @@ impl BrokerCommand {
             wrapper: Vec::new(),
             arguments: Vec::new(),
             environment: Vec::new(),
+            http_address: "127.0.0.1:0".into(),
             expected_complaints: Vec::new(),
         }
     }
@@ -57,6 +59,13 @@ impl BrokerCommand {
     #[must_use]
     pub fn environment(mut self, name: &str, value: &str) -> Self {
         self.environment.push((name.into(), value.into()));
+        self
+    }
+
+    /// Another address for the HTTP listener than a free port.
+    #[must_use]
+    pub fn http_address(mut self, address: impl Into<String>) -> Self {
+        self.http_address = address.into();
         self
     }
 
@@ -101,6 +110,22 @@ impl BrokerCommand {
         Ok(process)
     }
 
+    /// Starts a broker and kills it (SIGKILL) after this time, whatever it is doing.
+    ///
+    /// # Errors
+    /// It cannot be started, or ended by itself.
+    pub fn start_and_kill_after(&self, grpc_address: &str, after: Duration) -> anyhow::Result<()> {
+        let mut child = self.command(grpc_address)?.spawn().context("starting the broker")?;
+        let mut log = Log::of(&mut child, mpsc::channel().0)?;
+        std::thread::sleep(after);
+        let ended = child.try_wait()?;
+        child.kill()?;
+        child.wait()?;
+        log.wait_for_the_end();
+        ensure!(ended.is_none(), "the broker ended by itself ({ended:?}); it said:\n{}", log.text());
+        Ok(())
+    }
+
     /// Runs a broker that is not expected to become ready: how it ended, and all that it said.
     ///
     /// # Errors
@@ -135,7 +160,7 @@ impl BrokerCommand {
             .args(rest)
             .arg("--data-dir")
             .arg(&self.data_directory)
-            .args(["--listen-grpc", grpc_address, "--listen-http", "127.0.0.1:0", "--log-format", "json"])
+            .args(["--listen-grpc", grpc_address, "--listen-http", &self.http_address, "--log-format", "json"])
             .args(&self.arguments)
             .envs(self.environment.iter().map(|(name, value)| (name, value)))
             .stdin(Stdio::null())
