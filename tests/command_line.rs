@@ -96,14 +96,10 @@ fn keys_headers_nulls_and_templates() -> Result<()> {
     let words = ["produce", "keyed", "--key-delimiter", ":", "--header", "from=test", "--null-value", "NULL"];
     cairn.run_with_input(words, b"k1:one\nk2:NULL\nk1:tw:o\n")?.expect_code(0)?;
     let words = ["consume", "keyed", "--exit-at-end", "--format", "%t %k=%v (%s) [%h] %%\\n"];
-    let mut shown: Vec<_> =
-        cairn.run(words)?.expect_code(0)?.text()?.lines().map(str::to_owned).collect();
+    let mut shown: Vec<_> = cairn.run(words)?.expect_code(0)?.text()?.lines().map(str::to_owned).collect();
     shown.sort();
-    let expected = [
-        "keyed k1=one (3) [from=test] %",
-        "keyed k1=tw:o (4) [from=test] %",
-        "keyed k2= (-1) [from=test] %",
-    ];
+    let expected =
+        ["keyed k1=one (3) [from=test] %", "keyed k1=tw:o (4) [from=test] %", "keyed k2= (-1) [from=test] %"];
     ensure!(shown == expected, "{shown:?}");
     let missing = cairn.run_with_input(["produce", "keyed", "--key-delimiter", ":"], b"a:1\nno key\n")?;
     let missing = missing.expect_code(1)?;
@@ -163,7 +159,9 @@ fn what_is_not_there_is_named_with_a_suggestion() -> Result<()> {
         let refused = run(&cairn, words)?.expect_code(1)?;
         ensure!(refused.errors.contains(text), "{words}: {}", refused.errors);
     }
-    for words in ["topic", "topic crate x", "produce", "consume orders --count many", "--output xml topic list"] {
+    for words in
+        ["topic", "topic crate x", "produce", "consume orders --count many", "--output xml topic list"]
+    {
         run(&cairn, words)?.expect_code(2)?;
     }
     stop_cleanly(broker)

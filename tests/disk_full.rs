@@ -26,7 +26,7 @@ use std::{
 use tonic::transport::Channel;
 
 const TOPIC: &str = "full";
-const DISK_BYTES: u64 = 64 << 20;
+const DISK_BYTES: usize = 64 << 20;
 const BALLAST_BYTES: usize = 16 << 20;
 const VALUE_BYTES: usize = 200_000;
 const RESUMES_WITHIN: Duration = Duration::from_secs(30);
@@ -40,7 +40,9 @@ struct SmallDisk {
 impl SmallDisk {
     fn mount_at(mount: &Path) -> Result<Self> {
         fs::create_dir(mount)?;
-        let script = format!("mount -t tmpfs -o size={DISK_BYTES} cairn-test \"$0\" && echo mounted && exec sleep 3600");
+        let script = format!(
+            "mount -t tmpfs -o size={DISK_BYTES} cairn-test \"$0\" && echo mounted && exec sleep 3600"
+        );
         let mut holder = Command::new("unshare")
             .args(["-Urm", "sh", "-c", &script])
             .arg(mount)
@@ -70,7 +72,8 @@ impl SmallDisk {
             ("--journal-file-bytes-max", "2097152"),
             ("--checkpoint-after-bytes", "2097152"),
         ];
-        let command = small.iter().fold(command, |command, (name, value)| command.argument(*name).argument(*value));
+        let command =
+            small.iter().fold(command, |command, (name, value)| command.argument(*name).argument(*value));
         ["full", "space"].iter().fold(command, |command, text| command.expecting_complaint(text))
     }
 
@@ -124,7 +127,7 @@ impl Writer {
 
     /// Writes until there is no more space; how many were accepted.
     async fn fill(&mut self) -> Result<usize> {
-        for count in 0..(4 * DISK_BYTES as usize / VALUE_BYTES) {
+        for count in 0..(4 * DISK_BYTES / VALUE_BYTES) {
             let reply = self.write().await?;
             if reply.error() != ErrorCode::None {
                 ensure!(reply.error() == ErrorCode::StorageFull, "{reply:?}");
@@ -155,7 +158,8 @@ impl Writer {
             last_epoch: -1,
             ..Default::default()
         };
-        let request = FetchRequest { subscribe: vec![subscribe], unsubscribe: vec![], add_credit_bytes: 1 << 40 };
+        let request =
+            FetchRequest { subscribe: vec![subscribe], unsubscribe: vec![], add_credit_bytes: 1 << 40 };
         let (_sender, requests) = {
             let (sender, requests) = tokio::sync::mpsc::channel(1);
             sender.send(request).await?;
@@ -171,13 +175,19 @@ impl Writer {
             while let Some(batch) = Batch::split_first(&mut reply.batches)? {
                 for record in batch.records(DecompressLimit { bytes_max: 1 << 24 })? {
                     let value = record?.value.context("a value")?;
-                    ensure!(value.len() == VALUE_BYTES && value.iter().all(|byte| *byte == value[0]), "other bytes");
+                    ensure!(
+                        value.len() == VALUE_BYTES && value.iter().all(|byte| *byte == value[0]),
+                        "other bytes"
+                    );
                     seen.push(value[0]);
                 }
             }
         }
         ensure!(seen == self.acknowledged[start..], "what is read is not what was acknowledged");
-        ensure!(wire::end_offset(&self.channel, self.topic_id.clone()).await? == i64::try_from(self.acknowledged.len())?);
+        ensure!(
+            wire::end_offset(&self.channel, self.topic_id.clone()).await?
+                == i64::try_from(self.acknowledged.len())?
+        );
         Ok(())
     }
 }
@@ -191,7 +201,8 @@ async fn a_disk_that_fills_up_refuses_and_loses_nothing() -> Result<()> {
     let command = disk.broker(&scene);
     let broker = tokio::task::block_in_place(|| command.start())?;
     let client = Client::connect(broker.grpc_address()).await?;
-    let topic = NewTopic::named(TOPIC).config("segment.bytes", "2097152").config("max.message.bytes", "1048576");
+    let topic =
+        NewTopic::named(TOPIC).config("segment.bytes", "2097152").config("max.message.bytes", "1048576");
     client.admin().create_topic(topic).await?;
     let mut writer = Writer::new(&broker).await?;
 

@@ -53,7 +53,8 @@ fn collect(place: &Path, into: &mut Vec<u8>) {
         if kind.is_dir() && name != "target" && !name.starts_with('.') {
             collect(&path, into);
         }
-        let text = [".rs", ".txt", ".md", ".html", ".toml", "copyright"].iter().any(|end| name.ends_with(end));
+        let text =
+            [".rs", ".txt", ".md", ".html", ".toml", "copyright"].iter().any(|end| name.ends_with(end));
         if kind.is_file() && text && entry.metadata().is_ok_and(|known| known.len() < 4_000_000) {
             let before = into.len();
             let read = File::open(&path).and_then(|mut file| file.read_to_end(into));
@@ -115,7 +116,10 @@ fn kill_while_running(command: &BrokerCommand, address: &str, children: Vec<Chil
         }
         for thread in waiting {
             let finished = thread.join().ok().context("a thread panicked")??;
-            ensure!(finished.json()?["records"].as_u64().is_some_and(|records| records > 0), "nothing was sent");
+            ensure!(
+                finished.json()?["records"].as_u64().is_some_and(|records| records > 0),
+                "nothing was sent"
+            );
         }
         stop_cleanly(broker)?;
         Ok(kills)

@@ -51,7 +51,12 @@ fn wrongs() -> Vec<Wrong> {
         wrong("magic 1", MAGIC, &[1], MALFORMED),
         wrong("magic 3", MAGIC, &[3], MALFORMED),
         wrong("magic -1", MAGIC, &[255], MALFORMED),
-        wrong("codec 5", ATTRIBUTES, &[0, 5], &[ErrorCode::UnsupportedCompression, InvalidRecord, CorruptBatch]),
+        wrong(
+            "codec 5",
+            ATTRIBUTES,
+            &[0, 5],
+            &[ErrorCode::UnsupportedCompression, InvalidRecord, CorruptBatch],
+        ),
         wrong("gzip that is none", ATTRIBUTES, &[0, 1], MALFORMED),
         wrong("snappy that is none", ATTRIBUTES, &[0, 2], MALFORMED),
         wrong("lz4 that is none", ATTRIBUTES, &[0, 3], MALFORMED),
@@ -105,7 +110,8 @@ async fn a_batch_with_one_thing_wrong_is_refused() -> Result<()> {
     let large = batch(BatchOptions::default(), &[&vec![7; 2 << 20]])?;
     refused(&attack, "above max.message.bytes", large, &[BatchTooLarge]).await?;
     ensure!(end_offset(&attack.channel, attack.topic_id.clone()).await? == 0, "something was appended");
-    let accepted = produce(&attack.channel, produce_request(1, attack.topic_id.clone(), valid.into())).await?;
+    let accepted =
+        produce(&attack.channel, produce_request(1, attack.topic_id.clone(), valid.into())).await?;
     ensure!(accepted.error() == ErrorCode::None && accepted.base_offset == 0, "{accepted:?}");
     attack.end().await
 }

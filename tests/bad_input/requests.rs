@@ -66,7 +66,11 @@ async fn admin_requests_with_wrong_fields() -> Result<()> {
         let create = CreateTopicRequest { name: name.clone(), partitions: 1, ..Default::default() };
         let created = admin.create_topic(create).await?.into_inner();
         ensure!(created.error() == ErrorCode::InvalidTopic, "{shown:?}: {created:?}");
-        ensure!(created.message.len() < 2000, "{shown:?}: the message repeats {} bytes", created.message.len());
+        ensure!(
+            created.message.len() < 2000,
+            "{shown:?}: the message repeats {} bytes",
+            created.message.len()
+        );
         let described = admin.describe_topic(DescribeTopicRequest { name: name.clone() }).await?.into_inner();
         ensure!(described.error() != ErrorCode::None, "{shown:?}: {described:?}");
         let deleted = admin.delete_topic(DeleteTopicRequest { name }).await?.into_inner();
@@ -154,7 +158,8 @@ async fn fetch_requests_with_wrong_fields() -> Result<()> {
     bad.push(Subscribe { isolation: 77, ..good.clone() });
     for subscribe in bad {
         let what = format!("{subscribe:?}");
-        let request = FetchRequest { subscribe: vec![subscribe], unsubscribe: vec![9], add_credit_bytes: u64::MAX };
+        let request =
+            FetchRequest { subscribe: vec![subscribe], unsubscribe: vec![9], add_credit_bytes: u64::MAX };
         let (sender, requests) = tokio::sync::mpsc::channel(1);
         sender.send(request).await?;
         let requests = tokio_stream::wrappers::ReceiverStream::new(requests);

@@ -11,5 +11,6 @@ pub mod process_status;
 pub mod scene;
 pub mod seed;
 pub mod system_calls;
+pub mod tree;
 pub mod wire;
 pub mod witness;

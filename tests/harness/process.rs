@@ -160,7 +160,14 @@ impl BrokerCommand {
             .args(rest)
             .arg("--data-dir")
             .arg(&self.data_directory)
-            .args(["--listen-grpc", grpc_address, "--listen-http", &self.http_address, "--log-format", "json"])
+            .args([
+                "--listen-grpc",
+                grpc_address,
+                "--listen-http",
+                &self.http_address,
+                "--log-format",
+                "json",
+            ])
             .args(&self.arguments)
             .envs(self.environment.iter().map(|(name, value)| (name, value)))
             .stdin(Stdio::null())
