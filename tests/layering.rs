@@ -56,7 +56,7 @@ const HOMES: &[Home] = &[
     },
     Home {
         word: "Instant::now",
-        homes: &["broker/src/clock.rs", "client/", "tests/", "benches/"],
+        homes: &["broker/src/clock.rs", "client/", "tests/", "benches/", "proto/examples/"],
         why: "the broker takes its clock",
     },
     Home {
