@@ -10,6 +10,7 @@ pub mod process;
 pub mod process_status;
 pub mod scene;
 pub mod seed;
+pub mod storage;
 pub mod system_calls;
 pub mod tree;
 pub mod wire;

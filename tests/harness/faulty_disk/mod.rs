@@ -97,6 +97,11 @@ impl FaultyDisk {
         self.0.state.lock().fault = fault;
     }
 
+    /// Whether the fault that was set has been met.
+    pub fn fault_is_over(&self) -> bool {
+        self.0.state.lock().fault.is_none()
+    }
+
     /// How many bytes all files together may have; `None` for any number.
     pub fn set_capacity(&self, bytes: Option<u64>) {
         self.0.state.lock().capacity_bytes = bytes;

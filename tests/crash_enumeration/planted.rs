@@ -1,0 +1,42 @@
+//! Bugs on purpose: the checker that finds nothing in the store must find each of these.
+
+use cairn_tests::storage::{CrashTest, enumerate_crashes, planted::DiskPlant};
+
+/// The seeds after which a bug counts as not found.
+const SEEDS_MAX: u64 = 12;
+
+fn finding(plant: DiskPlant) -> String {
+    for seed in 1..=SEEDS_MAX {
+        if let Err(error) = enumerate_crashes(&CrashTest { plant: Some(plant), ..super::test(seed) }) {
+            let text = format!("{error:#}");
+            println!("{plant:?}: {text}");
+            return text;
+        }
+    }
+    panic!("{plant:?} was not found with {SEEDS_MAX} seeds");
+}
+
+#[test]
+fn finds_an_acknowledgement_before_the_sync() {
+    assert!(finding(DiskPlant::SkipSync(".journal")).contains("power cut"));
+}
+
+#[test]
+fn finds_a_journal_file_recycled_before_the_segments_are_synced() {
+    assert!(finding(DiskPlant::SkipSync(".log")).contains("power cut"));
+}
+
+#[test]
+fn finds_a_segments_name_that_was_not_synced() {
+    assert!(finding(DiskPlant::SkipSyncDir("/logs/")).contains("power cut"));
+}
+
+#[test]
+fn finds_a_journal_files_name_that_was_not_synced() {
+    assert!(finding(DiskPlant::SkipSyncDir("/journal")).contains("power cut"));
+}
+
+#[test]
+fn finds_a_block_of_a_synced_group_rewritten() {
+    assert!(finding(DiskPlant::RewriteBlock).contains("power cut"));
+}
