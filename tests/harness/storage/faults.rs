@@ -104,12 +104,12 @@ fn with_fault(seed: u64, settings: &Settings, fault: Fault) -> Result<Outcome> {
 fn check_fenced(run: &mut Run) -> Result<()> {
     let live = run.model.0.lock().live();
     for id in live {
-        let Some(log) = run.store.log(LogId(id)) else { continue };
+        let Some(log) = run.store()?.log(LogId(id)) else { continue };
         let (start, durable) = (log.start(), log.durable());
-        ensure!(run.store.sync().is_err(), "a sync succeeded after a failure (I33)");
+        ensure!(run.store()?.sync().is_err(), "a sync succeeded after a failure (I33)");
         let answer = run.append_anything(&log)?;
         ensure!(matches!(answer, Err(AppendError::Failed(_))), "log {id}: after a failure, {answer:?} (I33)");
-        run.store.maintain();
+        run.store()?.maintain();
         ensure!(log.durable() == durable, "log {id}: the durable end moved after a failure (I33)");
         if start < durable {
             let read = log.read(Offset(start.get()), durable, 1 << 20, Residency::MayBlock);
@@ -152,7 +152,11 @@ pub fn fill_up(seed: u64, settings: &Settings) -> Result<()> {
     act(&mut run, before).context("with space")?;
     disk.set_capacity(Some(disk.used_bytes() + random.random_range(0..20_000)));
     act(&mut run, full).context("on a full disk")?;
-    ensure!(run.store.failure().is_none(), "a full disk was taken for a failure: {:?}", run.store.failure());
+    ensure!(
+        run.store()?.failure().is_none(),
+        "a full disk was taken for a failure: {:?}",
+        run.store()?.failure()
+    );
 
     let image = disk.crash(CrashPolicy::EVERYTHING, &mut random);
     let shared = SharedModel::default();

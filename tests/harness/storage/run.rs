@@ -41,7 +41,8 @@ pub enum Tolerance {
 
 /// A store that is being worked with.
 pub struct Run {
-    pub(super) store: Store,
+    /// `None` only between the end of one store and the opening of the next.
+    store: Option<Store>,
     pub(super) disk: SharedDisk,
     pub(super) path: PathBuf,
     pub(super) settings: Settings,
@@ -78,7 +79,7 @@ impl Run {
         let clock = ManualClock::new();
         let store = open_store(&disk, &path, &settings, &clock, &model)?;
         let mut run = Self {
-            store,
+            store: Some(store),
             disk,
             path,
             settings,
@@ -100,7 +101,7 @@ impl Run {
 
     /// Compares the store with the model, and begins anew from what it shows.
     fn learn(&mut self) -> Result<()> {
-        let states = states_of(&self.store, &self.model.0.lock())?;
+        let states = states_of(self.store()?, &self.model.0.lock())?;
         let gone = self.model.0.lock().histories().map(|(id, _)| id).max().unwrap_or(0);
         self.next_log = self.next_log.max(gone + 1);
         for (id, state) in &states {
@@ -110,7 +111,7 @@ impl Run {
         }
         *self.model.0.lock() = Model::from_states(states);
         self.leading.clear();
-        for id in self.store.log_ids() {
+        for id in self.store()?.log_ids() {
             self.give_options(id.get())?;
         }
         Ok(())
@@ -135,19 +136,25 @@ impl Run {
         self.options.get(&id).is_some_and(|options| options.stamp_append_time)
     }
 
-    /// Ends the process without a word, and starts another.
+    /// Drops the store without closing it, and opens another.
     ///
     /// # Errors
     /// As for [`Run::open`].
     pub fn restart(&mut self) -> Result<()> {
         let held = std::mem::take(&mut self.held);
         check_held(held)?;
-        self.store = open_store(&self.disk, &self.path, &self.settings, &self.clock, &self.model)?;
+        // The store that ends commits what it has in hand; the model is told.
+        drop(self.store.take());
+        self.store = Some(open_store(&self.disk, &self.path, &self.settings, &self.clock, &self.model)?);
         self.learn()
     }
 
+    pub(super) fn store(&self) -> Result<&Store> {
+        self.store.as_ref().context("the store did not open again")
+    }
+
     pub(super) fn log(&self, id: u64) -> Result<Log> {
-        self.store.log(LogId(id)).with_context(|| format!("log {id} is missing"))
+        self.store()?.log(LogId(id)).with_context(|| format!("log {id} is missing"))
     }
 
     pub(super) fn state(&self, id: u64) -> Result<LogModel> {
@@ -158,9 +165,9 @@ impl Run {
     pub(super) fn check_ends(&self) -> Result<()> {
         let mut model = self.model.0.lock();
         model.check_reports()?;
-        ensure!(self.store.failure().is_none() || model.failed(), "the store failed and told nobody");
+        ensure!(self.store()?.failure().is_none() || model.failed(), "the store failed and told nobody");
         for id in model.live() {
-            let Some(log) = self.store.log(LogId(id)) else { bail!("log {id} is missing") };
+            let Some(log) = self.store()?.log(LogId(id)) else { bail!("log {id} is missing") };
             let durable = log.durable();
             ensure!(durable <= log.end(), "log {id}: durable {durable} above the end {}", log.end());
             model.note_durable(id, durable.get());
@@ -225,7 +232,10 @@ impl Run {
     /// A failure is an answer only where one was injected; it leaves open whether the last change happened.
     pub(super) fn settle_failure(&mut self, failure: &StoreFailure) -> Result<()> {
         ensure!(self.tolerance == Tolerance::Failures, "the store failed: {failure}");
-        ensure!(self.store.failure().is_some(), "a failure was answered, and the store is not fenced (I33)");
+        ensure!(
+            self.store()?.failure().is_some(),
+            "a failure was answered, and the store is not fenced (I33)"
+        );
         self.model.0.lock().note_failure();
         Ok(())
     }
@@ -260,7 +270,7 @@ impl Run {
         let options = log_options(&mut self.random);
         self.options.insert(id, options.clone());
         self.model.0.lock().will_create(id, 0);
-        match self.store.create_log(LogId(id), Offset::ZERO, options) {
+        match self.store()?.create_log(LogId(id), Offset::ZERO, options) {
             Ok(_) => {}
             Err(AppendError::Failed(failure)) => self.settle_failure(&failure)?,
             Err(error) => bail!("log {id} cannot be created: {error}"),

@@ -84,6 +84,9 @@ impl Run {
         self.trace.push(format!("{action:?} {id}"));
         self.run(action, id)?;
         self.check_ends()?;
+        if let (Some(log), Some(line)) = (self.store()?.log(LogId(id)), self.trace.last_mut()) {
+            *line = format!("{line} [{}..{}, durable {}]", log.start(), log.end(), log.durable());
+        }
         Ok(true)
     }
 
@@ -115,12 +118,12 @@ impl Run {
             Action::ChangeOptions => self.give_options(id),
             Action::DeleteAndCreate => self.delete(id),
             Action::Step => {
-                self.store.step();
+                self.store()?.step();
                 Ok(())
             }
             Action::Sync => self.sync(),
             Action::Maintain => {
-                self.store.maintain();
+                self.store()?.maintain();
                 Ok(())
             }
             Action::Checkpoint => self.checkpoint(),
@@ -280,7 +283,7 @@ impl Run {
 
     fn delete(&mut self, id: u64) -> Result<()> {
         self.model.0.lock().will_delete(id);
-        let result = self.store.delete_log(LogId(id), DeletionCause::TopicDelete);
+        let result = self.store()?.delete_log(LogId(id), DeletionCause::TopicDelete);
         self.settle_change(id, result)?;
         self.create().map(|_| ())
     }
@@ -290,7 +293,7 @@ impl Run {
     /// # Errors
     /// The store failed, and no failure was injected.
     pub fn sync(&mut self) -> Result<()> {
-        match self.store.sync() {
+        match self.store()?.sync() {
             Ok(()) => self.model.0.lock().all_durable(),
             Err(failure) => self.settle_failure(&failure)?,
         }
@@ -298,17 +301,17 @@ impl Run {
     }
 
     fn checkpoint(&mut self) -> Result<()> {
-        match self.store.checkpoint() {
+        match self.store()?.checkpoint() {
             Ok(()) => Ok(()),
-            Err(_) if self.tolerance == Tolerance::Refusals && self.store.failure().is_none() => Ok(()),
+            Err(_) if self.tolerance == Tolerance::Refusals && self.store()?.failure().is_none() => Ok(()),
             Err(failure) => self.settle_failure(&failure),
         }
     }
 
     fn close_and_open(&mut self) -> Result<()> {
-        match self.store.close() {
+        match self.store()?.close() {
             Ok(()) => self.model.0.lock().all_durable(),
-            Err(_) if self.tolerance == Tolerance::Refusals && self.store.failure().is_none() => {}
+            Err(_) if self.tolerance == Tolerance::Refusals && self.store()?.failure().is_none() => {}
             Err(failure) => return self.settle_failure(&failure),
         }
         self.restart()
