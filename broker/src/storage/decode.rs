@@ -92,6 +92,21 @@ impl<'a> Cursor<'a> {
         Ok(count)
     }
 
+    /// Everything not yet taken.
+    pub(super) fn rest(&self) -> &'a [u8] {
+        self.rest
+    }
+
+    /// Takes so many bytes.
+    pub(super) fn take(&mut self, length: usize) -> Result<&'a [u8], DecodeError> {
+        let Some((taken, rest)) = self.rest.split_at_checked(length) else {
+            return Err(self.error("the bytes end too early"));
+        };
+        self.rest = rest;
+        self.at += length;
+        Ok(taken)
+    }
+
     /// There must be nothing left.
     pub(super) fn finish(self) -> Result<(), DecodeError> {
         if self.rest.is_empty() { Ok(()) } else { Err(self.error("there are bytes left over")) }

@@ -65,6 +65,33 @@ impl Index {
         self.last_entry(|entry| entry.max_timestamp_before_ms < timestamp_ms)
     }
 
+    /// As [`Index::position_for_offset`], with the batch's base offset.
+    pub(super) fn lookup(&self, offset: Offset) -> (Offset, u64) {
+        let wanted = offset.get().saturating_sub(self.base.get());
+        self.last_batch(|entry| i64::from(entry.relative_offset) <= wanted)
+    }
+
+    /// As [`Index::position_for_timestamp`], with the batch's base offset.
+    pub(super) fn lookup_timestamp(&self, timestamp_ms: i64) -> (Offset, u64) {
+        self.last_batch(|entry| entry.max_timestamp_before_ms < timestamp_ms)
+    }
+
+    /// The first indexed batch behind a position: where to go on when the bytes at that position cannot be read.
+    pub(super) fn first_behind(&self, position: u64) -> Option<(Offset, u64)> {
+        let behind = self.entries.partition_point(|entry| u64::from(entry.position) <= position);
+        self.entries.get(behind).map(|entry| self.place(entry))
+    }
+
+    fn last_batch(&self, holds: impl Fn(&IndexEntry) -> bool) -> (Offset, u64) {
+        let behind = self.entries.partition_point(holds);
+        let found = behind.checked_sub(1).and_then(|index| self.entries.get(index));
+        found.map_or((self.base, 0), |entry| self.place(entry))
+    }
+
+    fn place(&self, entry: &IndexEntry) -> (Offset, u64) {
+        (self.base.advance(i64::from(entry.relative_offset)), u64::from(entry.position))
+    }
+
     fn last_entry(&self, holds: impl Fn(&IndexEntry) -> bool) -> u64 {
         let behind = self.entries.partition_point(holds);
         let found = behind.checked_sub(1).and_then(|index| self.entries.get(index));
@@ -146,6 +173,36 @@ impl Index {
             return Err(times.error("an index entry has a timestamp above the segment's greatest"));
         }
         Ok(())
+    }
+
+    /// Adds the entries of an index that goes on where this one ends.
+    ///
+    /// # Errors
+    /// It does not go on from here. This index may hold a part of it then.
+    pub(super) fn extend_from(&mut self, tail: &Index) -> Result<(), DecodeError> {
+        let mut encoded = Vec::new();
+        tail.encode_tail(0, &mut encoded);
+        let mut bytes = Cursor::new(&encoded);
+        self.decode_tail(&mut bytes)
+    }
+
+    /// The batch that is indexed at exactly this position, or the segment's first.
+    pub(super) fn lookup_position(&self, position: u64) -> (Offset, u64) {
+        let found = self.entries.iter().rev().find(|entry| u64::from(entry.position) == position);
+        found.map_or((self.base, 0), |entry| self.place(entry))
+    }
+
+    /// The index of the same segment that knows nothing yet.
+    pub(super) fn emptied(&self) -> Self {
+        Self::new(self.base, self.interval_bytes)
+    }
+
+    /// The same index without its entries: what stays in memory of a sealed segment.
+    pub(super) fn without_entries(&self) -> Self {
+        let mut index = Self::new(self.base, self.interval_bytes);
+        index.max_timestamp_ms = self.max_timestamp_ms;
+        index.last_append_ms = self.last_append_ms;
+        index
     }
 
     /// The whole index file of a segment of `segment_bytes` bytes.

@@ -1,4 +1,3 @@
-#![allow(dead_code, reason = "a skeleton; the logs use it next")]
 //! The name of every file below a store's directory, in one place. Names are made and read back here only, and what is
 //! read back makes the same name again: a file of any other name is not ours.
 

@@ -14,23 +14,36 @@
 //! * No segment is scanned at a start; a log's end is checkpoint plus journal.
 //! * After a failed sync, or a failed write into allocated blocks, nothing more is appended or acknowledged here.
 
+mod checkpoint;
+mod checkpointer;
+mod commits;
 mod decode;
+mod engine;
 mod epochs;
 pub mod error;
+mod files;
 pub mod frame;
 #[doc(hidden)]
 pub mod fuzz;
 mod index;
-#[expect(dead_code, reason = "the store uses it next")]
 mod journal;
 mod layout;
 mod log;
+mod maintain;
 pub mod options;
 mod producers;
+mod recovery;
+mod replay;
+mod reserve;
 mod retention;
+mod segment;
+mod state;
+mod state_codec;
 mod status;
 mod store;
+mod sweep;
 mod verify;
+mod walk;
 
 pub use error::{AppendError, OpenError, ReadError, StoreFailure, TruncateError};
 pub use log::{Log, Residency};

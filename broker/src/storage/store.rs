@@ -3,13 +3,20 @@
 use super::{
     AppendError, DeletionCause, Log, LogOptions, OpenError, RecoveryReport, StoreFailure, StoreListener,
     StoreOptions, StoreStatus, TruncateError,
+    engine::{Doomed, Engine, LogCore},
+    frame::FrameBody,
+    state::LogState,
 };
 use crate::{
     clock::SharedClock,
     disk::SharedDisk,
     ids::{LogId, Offset},
 };
-use std::{path::PathBuf, sync::Arc, time::Duration};
+use std::{
+    path::PathBuf,
+    sync::{Arc, atomic::Ordering},
+    time::Duration,
+};
 
 /// Who commits the journal's groups.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -39,32 +46,35 @@ pub struct StoreSetup {
 
 /// All logs of one directory. Cheap to clone.
 #[derive(Clone)]
-pub struct Store(());
+pub struct Store {
+    engine: Arc<Engine>,
+}
 
 impl std::fmt::Debug for Store {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.debug_struct("Store").finish_non_exhaustive()
+        f.debug_struct("Store").field("path", &self.engine.files.path).finish_non_exhaustive()
     }
 }
 
-#[expect(unused_variables, clippy::missing_panics_doc, reason = "a skeleton; bodies follow")]
 impl Store {
     /// Opens or creates the store: checkpoint, journal tail, a new lap. Blocking.
     ///
     /// # Errors
     /// A disk call failed, a file is newer than this build, or damage leaves no way to know the logs.
     pub fn open(setup: StoreSetup) -> Result<(Store, RecoveryReport), OpenError> {
-        unimplemented!()
+        let (engine, report) = super::recovery::open(setup)?;
+        Ok((Store { engine }, report))
     }
 
     /// Every log, ascending.
     pub fn log_ids(&self) -> Vec<LogId> {
-        unimplemented!()
+        self.engine.logs.read().keys().copied().collect()
     }
 
     /// The log, if it exists.
     pub fn log(&self, id: LogId) -> Option<Log> {
-        unimplemented!()
+        let core = self.engine.logs.read().get(&id).cloned()?;
+        Some(Log::new(Arc::clone(&self.engine), core))
     }
 
     /// Creates a log, or returns the one that exists. A frame is queued; nothing is waited for and no file is made.
@@ -72,7 +82,29 @@ impl Store {
     /// # Errors
     /// The directory failed, or the id belonged to a log that was deleted.
     pub fn create_log(&self, id: LogId, start: Offset, options: LogOptions) -> Result<Log, AppendError> {
-        unimplemented!()
+        let engine = &self.engine;
+        let mut logs = engine.logs.write();
+        if let Some(core) = logs.get(&id) {
+            return Ok(Log::new(Arc::clone(engine), Arc::clone(core)));
+        }
+        if let Some(failure) = engine.journal.failure() {
+            return Err(failure.into());
+        }
+        if engine.is_closed() {
+            return Err(AppendError::Closed("the store is closed"));
+        }
+        if engine.deleted.lock().contains_key(&id) {
+            return Err(AppendError::Closed("a log of this id was deleted; ids are never used again"));
+        }
+        let core = LogCore::new(id, LogState::new(start, options));
+        engine.insert(&mut logs, &core);
+        let queued = engine.enqueue(id, &mut core.state.lock(), FrameBody::Create { start });
+        if let Err(failure) = queued {
+            logs.remove(&id);
+            engine.commits.remove(id);
+            return Err(failure.into());
+        }
+        Ok(Log::new(Arc::clone(engine), core))
     }
 
     /// Deletes a log: its frame is queued, its handles are closed, its files are removed by [`Store::maintain`] once the
@@ -81,7 +113,28 @@ impl Store {
     /// # Errors
     /// The directory failed.
     pub fn delete_log(&self, id: LogId, cause: DeletionCause) -> Result<(), TruncateError> {
-        unimplemented!()
+        let engine = &self.engine;
+        let Some(core) = engine.logs.read().get(&id).cloned() else { return Ok(()) };
+        let _changing = core.changing.lock();
+        let mut state = core.state.lock();
+        if state.closed {
+            return Ok(());
+        }
+        if engine.is_closed() {
+            return Err(TruncateError::Closed);
+        }
+        let sequence = engine.enqueue(id, &mut state, FrameBody::Delete { cause })?;
+        state.closed = true;
+        for open in state.segments.iter().filter_map(|segment| segment.open.upgrade()) {
+            engine.files.forget(&open);
+        }
+        drop(state);
+        // In this order, for the checkpoint: a log that is not in the table is among the deleted ones.
+        engine.deleted.lock().insert(id, cause);
+        engine.logs.write().remove(&id);
+        engine.commits.remove(id);
+        engine.doomed.lock().push(Doomed { sequence, log: id, file: None });
+        Ok(())
     }
 
     /// Returns once everything queued before this call is synced; with [`CommitDriver::Stepped`] by stepping.
@@ -89,18 +142,18 @@ impl Store {
     /// # Errors
     /// The directory failed.
     pub fn sync(&self) -> Result<(), StoreFailure> {
-        unimplemented!()
+        self.engine.wait_synced(self.engine.journal.next_sequence())
     }
 
     /// Commits one group; `false` when there was nothing to do. Only with [`CommitDriver::Stepped`].
     pub fn step(&self) -> bool {
-        unimplemented!()
+        self.engine.driver == CommitDriver::Stepped && self.engine.journal.step()
     }
 
     /// One round of background work, blocking: write-back, journal preparation, a checkpoint when one is due, recycling,
     /// removal of deleted files. Returns when to call again at the latest; `None`: not before the next append.
     pub fn maintain(&self) -> Option<Duration> {
-        unimplemented!()
+        self.engine.maintain()
     }
 
     /// Writes a checkpoint now, if anything changed since the last.
@@ -108,17 +161,33 @@ impl Store {
     /// # Errors
     /// The directory failed.
     pub fn checkpoint(&self) -> Result<(), StoreFailure> {
-        unimplemented!()
+        self.engine.write_checkpoint().map(|_| ())
     }
 
     /// Why the directory is fenced, if it is.
     pub fn failure(&self) -> Option<StoreFailure> {
-        unimplemented!()
+        self.engine.journal.failure()
     }
 
     /// The store at this moment.
     pub fn status(&self) -> StoreStatus {
-        unimplemented!()
+        let engine = &self.engine;
+        let cores: Vec<_> = engine.logs.read().values().cloned().collect();
+        let mut status = StoreStatus {
+            logs: cores.len(),
+            journal_bytes_uncheckpointed: engine.journal.uncheckpointed_bytes(),
+            open_segments: engine.files.open_count(),
+            checkpoints: engine.checkpoints_written.load(Ordering::Relaxed),
+            reserve_present: engine.reserve.is_present(),
+            suspect_logs: engine.suspect.clone(),
+            ..StoreStatus::default()
+        };
+        for core in cores {
+            let state = core.state.lock();
+            status.log_bytes += state.size_bytes();
+            status.damaged.extend(state.damaged.iter().map(|range| (core.id, range.clone())));
+        }
+        status
     }
 
     /// Makes everything durable, writes snapshots and a checkpoint and ends the writer thread. Appends are refused from
@@ -127,6 +196,15 @@ impl Store {
     /// # Errors
     /// The directory failed, before or meanwhile.
     pub fn close(&self) -> Result<(), StoreFailure> {
-        unimplemented!()
+        let engine = &self.engine;
+        engine.closed.store(true, Ordering::Release);
+        // Whoever saw the store open has queued its frame before its log's lock is free again.
+        let cores: Vec<_> = engine.logs.read().values().cloned().collect();
+        for core in cores {
+            drop(core.changing.lock());
+        }
+        engine.wait_synced(engine.journal.next_sequence())?;
+        engine.write_checkpoint()?;
+        engine.journal.close()
     }
 }

@@ -1,0 +1,214 @@
+//! What all logs of a store share. Locks are taken in this order: a log's change, checkpoint, table of logs, a log's state, then any of the
+//! small ones (touched logs, doomed files, open files, the journal's own); never two logs' states at once.
+
+use super::{
+    AppendError, CommitDriver, DeletionCause, StoreFailure, StoreOptions, TruncateError,
+    checkpoint::Checkpoint,
+    commits::{Commits, DurableEnd},
+    files::SegmentFiles,
+    frame::{Frame, FrameBody},
+    journal::{Journal, Room},
+    layout::LogFile,
+    reserve::Reserve,
+    state::LogState,
+};
+use crate::{
+    clock::{Monotonic, SharedClock},
+    disk::{DiskError, DiskErrorKind},
+    ids::{LogId, Offset},
+};
+use parking_lot::{Mutex, RwLock};
+use std::{
+    collections::{BTreeMap, BTreeSet},
+    sync::{
+        Arc,
+        atomic::{AtomicBool, AtomicI64, AtomicU64, Ordering},
+    },
+    time::Duration,
+};
+
+/// How far wall and monotonic time may drift apart before age deletes nothing (replication rules, time and retention).
+const DRIFT_MAX: Duration = Duration::from_secs(60);
+
+/// One log, shared by its handles.
+pub(super) struct LogCore {
+    pub(super) id: LogId,
+    /// Copies of the state's start and end, for reading without the lock.
+    pub(super) start: AtomicI64,
+    pub(super) end: AtomicI64,
+    pub(super) durable: Arc<DurableEnd>,
+    /// What the opening found.
+    pub(super) stored_high_watermark: AtomicI64,
+    /// Held by whoever changes the log, before its state is locked: a truncation lets go of the state while its frame is
+    /// being synced, so that a checkpoint can go on.
+    pub(super) changing: Mutex<()>,
+    pub(super) state: Mutex<LogState>,
+}
+
+impl LogCore {
+    pub(super) fn new(id: LogId, state: LogState) -> Arc<Self> {
+        Arc::new(Self {
+            id,
+            start: AtomicI64::new(state.start.get()),
+            end: AtomicI64::new(state.end.get()),
+            durable: DurableEnd::new(state.end),
+            stored_high_watermark: AtomicI64::new(state.high_watermark.get()),
+            changing: Mutex::new(()),
+            state: Mutex::new(state),
+        })
+    }
+
+    /// Shows the state's start and end to readers that take no lock.
+    pub(super) fn publish(&self, state: &LogState) {
+        self.start.store(state.start.get(), Ordering::Release);
+        self.end.store(state.end.get(), Ordering::Release);
+    }
+}
+
+/// What may be removed once a frame is durable.
+pub(super) struct Doomed {
+    /// The frame that is the cause.
+    pub(super) sequence: u64,
+    pub(super) log: LogId,
+    /// The file; `None`: everything of the log.
+    pub(super) file: Option<LogFile>,
+}
+
+/// What a store's handles and logs share.
+pub(super) struct Engine {
+    pub(super) files: SegmentFiles,
+    pub(super) options: StoreOptions,
+    pub(super) clock: SharedClock,
+    pub(super) driver: CommitDriver,
+    pub(super) journal: Journal,
+    pub(super) commits: Arc<Commits>,
+    pub(super) reserve: Reserve,
+    pub(super) logs: RwLock<BTreeMap<LogId, Arc<LogCore>>>,
+    /// The newest checkpoint. Its lock makes checkpoints one after the other.
+    pub(super) checkpoint: Mutex<Checkpoint>,
+    pub(super) checkpoints_written: AtomicU64,
+    /// Logs that changed since the newest checkpoint took notice of them.
+    pub(super) touched: Mutex<BTreeSet<LogId>>,
+    /// Deleted logs whose files may still be there.
+    pub(super) deleted: Mutex<BTreeMap<LogId, DeletionCause>>,
+    pub(super) doomed: Mutex<Vec<Doomed>>,
+    /// Logs that may miss synced frames, because the journal is damaged.
+    pub(super) suspect: Vec<LogId>,
+    /// Wall and monotonic time at the opening.
+    pub(super) opened_at: (i64, Monotonic),
+    pub(super) closed: AtomicBool,
+}
+
+impl Engine {
+    /// Whether the store was closed: nothing is appended any more.
+    pub(super) fn is_closed(&self) -> bool {
+        self.closed.load(Ordering::Acquire)
+    }
+
+    /// Fences the directory.
+    pub(super) fn fail(&self, cause: DiskError) -> StoreFailure {
+        self.journal.fail(cause)
+    }
+
+    /// What an error before an append means: no space is a refusal, anything else is final.
+    pub(super) fn append_error(&self, cause: DiskError) -> AppendError {
+        match cause.kind {
+            DiskErrorKind::NoSpace => AppendError::NoSpace(Arc::new(cause)),
+            _ => AppendError::Failed(self.fail(cause)),
+        }
+    }
+
+    /// The same for a truncation.
+    pub(super) fn truncate_error(&self, cause: DiskError) -> TruncateError {
+        match cause.kind {
+            DiskErrorKind::NoSpace => TruncateError::NoSpace(Arc::new(cause)),
+            _ => TruncateError::Failed(self.fail(cause)),
+        }
+    }
+
+    /// Before an append, without any lock: waits until the journal takes one.
+    pub(super) fn wait_for_room(&self) -> Result<(), StoreFailure> {
+        while let Room::RingFull = self.journal.wait_for_room()? {
+            self.write_checkpoint()?;
+        }
+        Ok(())
+    }
+
+    /// Waits until all frames below the sequence are durable.
+    pub(super) fn wait_synced(&self, below: u64) -> Result<(), StoreFailure> {
+        while !self.journal.wait_synced(below)? {
+            self.write_checkpoint()?;
+        }
+        Ok(())
+    }
+
+    /// Queues a frame of a log whose state is locked. The next checkpoint looks at the log.
+    pub(super) fn enqueue(
+        &self,
+        log: LogId,
+        state: &mut LogState,
+        body: FrameBody,
+    ) -> Result<u64, StoreFailure> {
+        self.touch(log, state);
+        let sequence = self.journal.enqueue(Frame { log, body })?;
+        state.covers = sequence + 1;
+        Ok(sequence)
+    }
+
+    /// The next checkpoint looks at this log.
+    pub(super) fn touch(&self, log: LogId, state: &mut LogState) {
+        if !state.touched {
+            state.touched = true;
+            self.touched.lock().insert(log);
+        }
+    }
+
+    /// The wall clock, if it has kept step with monotonic time since the opening: age deletes nothing otherwise.
+    pub(super) fn trusted_wall_ms(&self) -> Option<i64> {
+        let (wall_then, then) = self.opened_at;
+        let wall = self.clock.wall_ms();
+        let by_wall = wall.saturating_sub(wall_then);
+        let by_monotonic = i64::try_from(self.clock.now().since(then).as_millis()).unwrap_or(i64::MAX);
+        let drift = Duration::from_millis(by_wall.abs_diff(by_monotonic));
+        if drift <= DRIFT_MAX {
+            return Some(wall);
+        }
+        tracing::warn!(
+            drift_seconds = drift.as_secs(),
+            "wall and monotonic time drifted apart: deletion by age pauses"
+        );
+        None
+    }
+
+    /// Adds a log to the tables.
+    pub(super) fn insert(&self, logs: &mut BTreeMap<LogId, Arc<LogCore>>, core: &Arc<LogCore>) {
+        self.commits.insert(core.id, Arc::clone(&core.durable));
+        logs.insert(core.id, Arc::clone(core));
+    }
+
+    /// Files of segments that left a log: they go once the frame is durable.
+    pub(super) fn doom_segments(&self, log: LogId, segments: &[super::segment::Segment], sequence: u64) {
+        let mut doomed = self.doomed.lock();
+        for segment in segments {
+            if let Some(open) = segment.open.upgrade() {
+                self.files.forget(&open);
+            }
+            doomed.push(Doomed { sequence, log, file: Some(LogFile::Segment(segment.base)) });
+            doomed.push(Doomed { sequence, log, file: Some(LogFile::Index(segment.base)) });
+        }
+    }
+}
+
+impl Drop for Engine {
+    fn drop(&mut self) {
+        // The writer thread ends with its store. Whoever wants to know how calls `Store::close`.
+        if let Err(failure) = self.journal.close() {
+            tracing::debug!(%failure, "the journal ends fenced");
+        }
+    }
+}
+
+/// An offset read without a lock.
+pub(super) fn load(offset: &AtomicI64) -> Offset {
+    Offset(offset.load(Ordering::Acquire))
+}

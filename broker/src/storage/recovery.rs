@@ -1,0 +1,265 @@
+//! Opening a store. In order: the checkpoint; the journal behind it, once for final deletes and once for everything; the
+//! directory held against the result; a new lap of the journal. Nothing here removes what a second recovery would need: it
+//! may be cut short anywhere and begin again.
+
+use super::{
+    OpenError, RecoveryReport, StoreSetup,
+    checkpoint::{CHECKPOINT_FILE, Checkpoint, Found},
+    commits::Commits,
+    engine::{Engine, LogCore},
+    files::SegmentFiles,
+    frame::FrameBody,
+    journal::{Journal, JournalSetup, Scan},
+    layout::{JOURNAL_DIRECTORY, LOGS_DIRECTORY, LogFile},
+    log::rebuild_producers,
+    options::LogOptions,
+    replay::Replay,
+    reserve::Reserve,
+    state::LogState,
+    store::CommitDriver,
+    sweep::Sweep,
+};
+use crate::{
+    disk::{Disk, read_file},
+    ids::LogId,
+};
+use parking_lot::{Mutex, RwLock};
+use std::{
+    collections::{BTreeMap, BTreeSet},
+    path::Path,
+    sync::{
+        Arc,
+        atomic::{AtomicBool, AtomicU64},
+    },
+};
+
+/// A snapshot of a million producers is smaller than this.
+const SNAPSHOT_BYTES_MAX: usize = 1 << 30;
+
+/// The logs as checkpoint and journal tell them.
+pub(super) struct Recovered {
+    pub(super) checkpoint: Checkpoint,
+    pub(super) scan: Scan,
+    pub(super) logs: BTreeMap<LogId, LogState>,
+    pub(super) deleted: BTreeSet<LogId>,
+    pub(super) report: RecoveryReport,
+}
+
+/// Opens a store.
+pub(super) fn open(setup: StoreSetup) -> Result<(Arc<Engine>, RecoveryReport), OpenError> {
+    let StoreSetup { disk, path, options, clock, driver, listener } = setup;
+    make_directories(&*disk, &path)?;
+    let files = SegmentFiles::new(disk.clone(), &path, &options);
+    let reserve = Reserve::find(&disk, &path, options.reserve_bytes)?;
+    let mut recovered = recover(&files, &reserve, &options, clock.wall_ms())?;
+    sweep(&files, &mut recovered)?;
+    let Recovered { checkpoint, scan, logs, deleted, mut report } = recovered;
+    let journal = Journal::open(
+        JournalSetup {
+            disk,
+            directory: path.join(JOURNAL_DIRECTORY),
+            options: options.journal.clone(),
+            clock: clock.clone(),
+        },
+        &scan,
+    )?;
+    report.logs = logs.len();
+    let commits = Arc::new(Commits::new(listener));
+    let engine = Arc::new(Engine {
+        files,
+        opened_at: (clock.wall_ms(), clock.now()),
+        options,
+        clock,
+        driver,
+        journal,
+        commits: Arc::clone(&commits),
+        reserve,
+        logs: RwLock::default(),
+        deleted: Mutex::new(checkpoint.deleted.clone()),
+        checkpoint: Mutex::new(checkpoint),
+        checkpoints_written: AtomicU64::new(0),
+        touched: Mutex::default(),
+        doomed: Mutex::default(),
+        suspect: report.suspect_logs.clone(),
+        closed: AtomicBool::new(false),
+    });
+    engine.deleted.lock().retain(|log, _| !deleted.contains(log));
+    install(&engine, logs);
+    match driver {
+        CommitDriver::Thread => engine.journal.start_thread(commits)?,
+        CommitDriver::Stepped => engine.journal.start_stepped(commits),
+    }
+    Ok((engine, report))
+}
+
+fn make_directories(disk: &dyn Disk, path: &Path) -> Result<(), OpenError> {
+    let logs = path.join(LOGS_DIRECTORY);
+    if disk.exists(&logs)? {
+        return Ok(());
+    }
+    disk.create_dir(path)?;
+    disk.create_dir(&logs)?;
+    disk.sync_dir(path)?;
+    if let Some(parent) = path.parent().filter(|parent| !parent.as_os_str().is_empty()) {
+        disk.sync_dir(parent)?;
+    }
+    Ok(())
+}
+
+fn install(engine: &Engine, logs: BTreeMap<LogId, LogState>) {
+    let mut table = engine.logs.write();
+    let mut touched = engine.touched.lock();
+    for (log, state) in logs {
+        if state.touched {
+            touched.insert(log);
+        }
+        engine.insert(&mut table, &LogCore::new(log, state));
+    }
+}
+
+/// Reads checkpoint and journal. Changes segments only where frames are written again.
+pub(super) fn recover(
+    files: &SegmentFiles,
+    reserve: &Reserve,
+    options: &super::StoreOptions,
+    now_ms: i64,
+) -> Result<Recovered, OpenError> {
+    let mut report = RecoveryReport::default();
+    let found = Checkpoint::read(&*files.disk, &files.path)?;
+    let checkpoint_missing = found.is_none();
+    let Found { checkpoint, damaged_copy } =
+        found.unwrap_or(Found { checkpoint: Checkpoint::default(), damaged_copy: None });
+    if let Some((position, detail)) = damaged_copy {
+        let file = files.path.join(CHECKPOINT_FILE);
+        report.problems.push(format!(
+            "{} has a damaged copy at byte {position} ({detail}); its other copy is used",
+            file.display()
+        ));
+    }
+    let mut logs = BTreeMap::new();
+    for (log, entry) in &checkpoint.logs {
+        let state = read_entry(files, options, *log, entry, now_ms, &mut report)?;
+        logs.insert(*log, state);
+    }
+    let mut scan = Scan::read(&*files.disk, &files.path.join(JOURNAL_DIRECTORY), checkpoint.covers)?;
+    if checkpoint_missing {
+        refuse_without_checkpoint(files, &scan)?;
+    }
+    let mut deleted: BTreeSet<LogId> = checkpoint.deleted.keys().copied().collect();
+    scan.replay(&mut |_, frame| {
+        if matches!(frame.body, FrameBody::Delete { .. }) {
+            deleted.insert(frame.log);
+        }
+        Ok(())
+    })?;
+    logs.retain(|log, _| !deleted.contains(log));
+    let mut replay =
+        Replay { files, options, reserve, now_ms, logs, deleted, frames: 0, problems: Vec::new() };
+    scan.replay(&mut |sequence, frame| replay.apply(sequence, frame))?;
+    let Replay { mut logs, deleted, frames, problems, .. } = replay;
+    report.frames_replayed = frames;
+    report.problems.extend(problems);
+    describe_journal(&scan, &logs, &mut report);
+    // A checkpoint may know frames that the journal lost with its tail: their numbers are not given again.
+    let known = logs.values().map(|state| state.covers).max().unwrap_or(0).max(checkpoint.covers);
+    scan.next_sequence = scan.next_sequence.max(known);
+    for state in logs.values_mut() {
+        state.high_watermark = state.high_watermark.clamp(state.start, state.end);
+        if let Some(active) = state.segments.last_mut().filter(|active| active.allocated == 0) {
+            active.cut_due = true;
+        }
+    }
+    Ok(Recovered { checkpoint, scan, logs, deleted, report })
+}
+
+/// Without a checkpoint the journal must tell everything from the first frame on.
+fn refuse_without_checkpoint(files: &SegmentFiles, scan: &Scan) -> Result<(), OpenError> {
+    let mut first = None;
+    scan.replay(&mut |sequence, _| {
+        first = first.or(Some(sequence));
+        Ok(())
+    })?;
+    if first.is_none_or(|sequence| sequence == 0) {
+        return Ok(());
+    }
+    Err(OpenError::Damaged {
+        file: files.path.join(CHECKPOINT_FILE),
+        position: 0,
+        detail: "the checkpoint is missing, and the journal begins later than the logs. Nothing was changed: restore this \
+                 file, or restore the directory from a replica or a backup"
+            .to_string(),
+    })
+}
+
+fn describe_journal(scan: &Scan, logs: &BTreeMap<LogId, LogState>, report: &mut RecoveryReport) {
+    report.journal_bytes_read = scan.bytes_read;
+    report.torn_tail = scan.torn_tail.clone();
+    for (file, position, detail) in &scan.blemishes {
+        report.problems.push(format!("{} at byte {position}: {detail}", file.display()));
+    }
+    for damage in &scan.damage {
+        report.problems.push(format!(
+            "{} is damaged at byte {}: {} (frames from {} on are lost)",
+            damage.file.display(),
+            damage.position,
+            damage.detail,
+            damage.sequence
+        ));
+    }
+    if !scan.damage.is_empty() {
+        // Nobody can tell whose frames the damage held.
+        report.suspect_logs = logs.keys().copied().collect();
+    }
+}
+
+/// One log of the checkpoint, with its producers.
+fn read_entry(
+    files: &SegmentFiles,
+    options: &super::StoreOptions,
+    log: LogId,
+    entry: &[u8],
+    now_ms: i64,
+    report: &mut RecoveryReport,
+) -> Result<LogState, OpenError> {
+    let decoded = LogState::decode(entry, LogOptions::default(), options.index_interval_bytes);
+    let (mut state, over_snapshot) = decoded.map_err(|error| OpenError::Damaged {
+        file: files.path.join(CHECKPOINT_FILE),
+        position: 0,
+        detail: format!("the entry of log {log} cannot be read though its checksum is right: {error}"),
+    })?;
+    let Some(base) = state.snapshot_base else { return Ok(state) };
+    let path = files.file(log, LogFile::Producers(base));
+    let producers = read_file(&*files.disk, &path, SNAPSHOT_BYTES_MAX)
+        .map_err(|error| error.to_string())
+        .and_then(|sealed| {
+            super::producers::Producers::decode_snapshot(&sealed, base).map_err(|e| e.to_string())
+        })
+        .and_then(|mut producers| {
+            let mut bytes = super::decode::Cursor::new(&over_snapshot);
+            producers.decode_onto(&mut bytes).map_err(|error| error.to_string())?;
+            bytes.finish().map_err(|error| error.to_string())?;
+            Ok(producers)
+        });
+    match producers {
+        Ok(producers) => state.producers = producers,
+        Err(problem) => {
+            report.problems.push(format!("{}: {problem}; built again from the batches", path.display()));
+            state.snapshot_base = None;
+            state.producers = rebuild_producers(files, log, &mut state, now_ms)?;
+            state.touched = true;
+        }
+    }
+    Ok(state)
+}
+
+fn sweep(files: &SegmentFiles, recovered: &mut Recovered) -> Result<(), OpenError> {
+    let mut sweep = Sweep {
+        files,
+        deleted: &recovered.deleted,
+        journal_damaged: !recovered.scan.damage.is_empty(),
+        problems: Vec::new(),
+    };
+    sweep.run(&mut recovered.logs)?;
+    recovered.report.problems.append(&mut sweep.problems);
+    Ok(())
+}
