@@ -4,7 +4,7 @@
 //! start gives none of those sequences again.
 
 use super::{
-    StoreFailure,
+    CommitDriver, StoreFailure,
     checkpoint::CHECKPOINT_FILE,
     engine::{Engine, LogCore},
     files::OpenSegment,
@@ -19,6 +19,7 @@ use crate::{
 use std::{
     collections::BTreeSet,
     sync::{Arc, atomic::Ordering},
+    time::Duration,
 };
 
 /// Index entries of an active segment that the checkpoint itself holds at most, before they go to the index file; a quarter
@@ -28,6 +29,9 @@ const INDEX_TAIL_MAX: usize = 64;
 const PRODUCERS_BYTES_MAX: usize = 4096;
 /// Snapshots of a log that are kept.
 const SNAPSHOTS_KEPT: usize = 2;
+
+/// How often a checkpoint looks whether the frames that it knows are synced.
+const SYNC_POLL: Duration = Duration::from_millis(1);
 
 /// What one log's entry relies on.
 struct Plan {
@@ -41,6 +45,8 @@ struct Plan {
     old_snapshots: Vec<Offset>,
     names_changed: u32,
     sync_names: bool,
+    /// Every frame of the log below this is part of the entry.
+    covers: u64,
     /// The truncate frame that the entry does not know yet.
     truncating: Option<u64>,
     /// Sealed segments whose index entries need not stay in memory: base, generation, entries.
@@ -78,6 +84,7 @@ impl Engine {
             Ok(()) => {}
             Err(error) => return self.refused(&touched, error),
         }
+        self.wait_for_known(&plans)?;
         // In this order: a log that is missing from the first is in the second.
         let existing: BTreeSet<LogId> = self.logs.read().keys().copied().collect();
         let deleted = self.deleted.lock().clone();
@@ -100,6 +107,24 @@ impl Engine {
         self.journal.recycle(newest.covers);
         self.settle(&plans).map_err(|error| self.fail(error))?;
         Ok(true)
+    }
+
+    /// Waits until the frames that the entries know are synced, unless they wait for this very checkpoint. A start after a
+    /// crash in between has to write the entries again: that is slow, not wrong.
+    fn wait_for_known(&self, plans: &[Plan]) -> Result<(), StoreFailure> {
+        let known = plans.iter().map(|plan| plan.covers).max().unwrap_or(0);
+        while self.journal.synced() < known {
+            if let Some(failure) = self.journal.failure() {
+                return Err(failure);
+            }
+            match self.driver {
+                _ if self.journal.is_ring_full() => break,
+                CommitDriver::Stepped if !self.journal.step() => break,
+                CommitDriver::Stepped => {}
+                CommitDriver::Thread => self.clock.sleep(SYNC_POLL),
+            }
+        }
+        Ok(())
     }
 
     /// A full disk: everything is looked at again by the next checkpoint. Anything else is final.
@@ -129,6 +154,7 @@ impl Engine {
             old_snapshots: Vec::new(),
             names_changed: state.names_changed,
             sync_names: state.names_changed != state.names_synced,
+            covers: state.covers,
             truncating: state.truncating,
             indexed: Vec::new(),
         };

@@ -22,6 +22,7 @@ mod engine;
 mod epochs;
 pub mod error;
 mod files;
+pub mod fuzz;
 pub mod frame;
 #[doc(hidden)]
 pub mod fuzz;
@@ -44,6 +45,9 @@ mod store;
 mod sweep;
 mod verify;
 mod walk;
+
+#[cfg(test)]
+mod tests;
 
 pub use error::{AppendError, OpenError, ReadError, StoreFailure, TruncateError};
 pub use log::{Log, Residency};

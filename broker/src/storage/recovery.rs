@@ -20,7 +20,7 @@ use super::{
     sweep::Sweep,
 };
 use crate::{
-    disk::{Disk, read_file},
+    disk::{Disk, DiskError, read_file},
     ids::LogId,
 };
 use parking_lot::{Mutex, RwLock};
@@ -54,15 +54,11 @@ pub(super) fn open(setup: StoreSetup) -> Result<(Arc<Engine>, RecoveryReport), O
     let mut recovered = recover(&files, &reserve, &options, clock.wall_ms())?;
     sweep(&files, &mut recovered)?;
     let Recovered { checkpoint, scan, logs, deleted, mut report } = recovered;
-    let journal = Journal::open(
-        JournalSetup {
-            disk,
-            directory: path.join(JOURNAL_DIRECTORY),
-            options: options.journal.clone(),
-            clock: clock.clone(),
-        },
-        &scan,
-    )?;
+    let journal = reserve.with_space_to_open(|| {
+        let (disk, directory) = (disk.clone(), path.join(JOURNAL_DIRECTORY));
+        let (options, clock) = (options.journal.clone(), clock.clone());
+        Journal::open(JournalSetup { disk, directory, options, clock }, &scan)
+    })?;
     report.logs = logs.len();
     let commits = Arc::new(Commits::new(listener));
     let engine = Arc::new(Engine {
@@ -84,7 +80,13 @@ pub(super) fn open(setup: StoreSetup) -> Result<(Arc<Engine>, RecoveryReport), O
         closed: AtomicBool::new(false),
     });
     engine.deleted.lock().retain(|log, _| !deleted.contains(log));
-    install(&engine, logs);
+    let next_sequence = engine.journal.next_sequence();
+    let ahead = install(&engine, logs, next_sequence);
+    if ahead {
+        // A checkpoint knew frames that the journal lost with its tail. Their sequences are given again, so no entry may
+        // claim to have them.
+        engine.write_checkpoint().map_err(|failure| OpenError::Disk(DiskError::clone(&failure.cause)))?;
+    }
     match driver {
         CommitDriver::Thread => engine.journal.start_thread(commits)?,
         CommitDriver::Stepped => engine.journal.start_stepped(commits),
@@ -106,15 +108,21 @@ fn make_directories(disk: &dyn Disk, path: &Path) -> Result<(), OpenError> {
     Ok(())
 }
 
-fn install(engine: &Engine, logs: BTreeMap<LogId, LogState>) {
+/// Adds the logs to the tables. Whether any of them has frames that the journal does not have.
+fn install(engine: &Engine, logs: BTreeMap<LogId, LogState>, next_sequence: u64) -> bool {
     let mut table = engine.logs.write();
     let mut touched = engine.touched.lock();
-    for (log, state) in logs {
+    let mut any_ahead = false;
+    for (log, mut state) in logs {
+        if state.covers > next_sequence {
+            (state.covers, state.touched, any_ahead) = (next_sequence, true, true);
+        }
         if state.touched {
             touched.insert(log);
         }
         engine.insert(&mut table, &LogCore::new(log, state));
     }
+    any_ahead
 }
 
 /// Reads checkpoint and journal. Changes segments only where frames are written again.
@@ -141,7 +149,7 @@ pub(super) fn recover(
         let state = read_entry(files, options, *log, entry, now_ms, &mut report)?;
         logs.insert(*log, state);
     }
-    let mut scan = Scan::read(&*files.disk, &files.path.join(JOURNAL_DIRECTORY), checkpoint.covers)?;
+    let scan = Scan::read(&*files.disk, &files.path.join(JOURNAL_DIRECTORY), checkpoint.covers)?;
     if checkpoint_missing {
         refuse_without_checkpoint(files, &scan)?;
     }
@@ -160,9 +168,6 @@ pub(super) fn recover(
     report.frames_replayed = frames;
     report.problems.extend(problems);
     describe_journal(&scan, &logs, &mut report);
-    // A checkpoint may know frames that the journal lost with its tail: their numbers are not given again.
-    let known = logs.values().map(|state| state.covers).max().unwrap_or(0).max(checkpoint.covers);
-    scan.next_sequence = scan.next_sequence.max(known);
     for state in logs.values_mut() {
         state.high_watermark = state.high_watermark.clamp(state.start, state.end);
         if let Some(active) = state.segments.last_mut().filter(|active| active.allocated == 0) {
@@ -206,7 +211,7 @@ fn describe_journal(scan: &Scan, logs: &BTreeMap<LogId, LogState>, report: &mut 
             damage.sequence
         ));
     }
-    if !scan.damage.is_empty() {
+    if scan.damage.iter().any(|damage| !damage.is_known) {
         // Nobody can tell whose frames the damage held.
         report.suspect_logs = logs.keys().copied().collect();
     }
@@ -256,7 +261,7 @@ fn sweep(files: &SegmentFiles, recovered: &mut Recovered) -> Result<(), OpenErro
     let mut sweep = Sweep {
         files,
         deleted: &recovered.deleted,
-        journal_damaged: !recovered.scan.damage.is_empty(),
+        journal_damaged: recovered.scan.damage.iter().any(|damage| !damage.is_known),
         problems: Vec::new(),
     };
     sweep.run(&mut recovered.logs)?;

@@ -1,7 +1,7 @@
 //! Space kept back: on a full disk a checkpoint, a truncation or a start gives it up and tries once more. It is taken
 //! again when there is room for it twice over.
 
-use super::layout::RESERVE_FILE;
+use super::{OpenError, layout::RESERVE_FILE};
 use crate::disk::{Caching, DiskErrorKind, DiskResult, OpenMode, SharedDisk};
 use parking_lot::Mutex;
 use std::path::{Path, PathBuf};
@@ -31,6 +31,20 @@ impl Reserve {
     pub(super) fn with_space<T>(&self, mut run: impl FnMut() -> DiskResult<T>) -> DiskResult<T> {
         match run() {
             Err(error) if error.kind == DiskErrorKind::NoSpace && self.give_up()? => {
+                tracing::warn!(%error, "the disk is full: the reserve is given up");
+                run()
+            }
+            other => other,
+        }
+    }
+
+    /// The same for an opening.
+    pub(super) fn with_space_to_open<T>(
+        &self,
+        mut run: impl FnMut() -> Result<T, OpenError>,
+    ) -> Result<T, OpenError> {
+        match run() {
+            Err(OpenError::Disk(error)) if error.kind == DiskErrorKind::NoSpace && self.give_up()? => {
                 tracing::warn!(%error, "the disk is full: the reserve is given up");
                 run()
             }
