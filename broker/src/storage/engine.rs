@@ -30,6 +30,9 @@ use std::{
 /// How far wall and monotonic time may drift apart before age deletes nothing (replication rules, time and retention).
 const DRIFT_MAX: Duration = Duration::from_secs(60);
 
+/// How often a wait for a sync looks.
+const SYNC_POLL: Duration = Duration::from_micros(200);
+
 /// One log, shared by its handles.
 pub(super) struct LogCore {
     pub(super) id: LogId,
@@ -130,14 +133,27 @@ impl Engine {
     pub(super) fn wait_for_room(&self) -> Result<(), StoreFailure> {
         while let Room::RingFull = self.journal.wait_for_room()? {
             self.write_checkpoint()?;
+            self.journal.prepare()?;
         }
         Ok(())
     }
 
-    /// Waits until all frames below the sequence are durable.
+    /// Waits until all frames below the sequence are durable. A ring that is full meanwhile is helped, so that this ends
+    /// even when nobody else does background work.
     pub(super) fn wait_synced(&self, below: u64) -> Result<(), StoreFailure> {
+        while self.driver == CommitDriver::Thread && self.journal.synced() < below {
+            if let Some(failure) = self.journal.failure() {
+                return Err(failure);
+            }
+            if self.journal.is_ring_full() {
+                self.write_checkpoint()?;
+                self.journal.prepare()?;
+            }
+            self.clock.sleep(SYNC_POLL);
+        }
         while !self.journal.wait_synced(below)? {
             self.write_checkpoint()?;
+            self.journal.prepare()?;
         }
         Ok(())
     }

@@ -22,7 +22,6 @@ mod engine;
 mod epochs;
 pub mod error;
 mod files;
-pub mod fuzz;
 pub mod frame;
 #[doc(hidden)]
 pub mod fuzz;
