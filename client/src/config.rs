@@ -4,7 +4,7 @@
 use std::time::Duration;
 
 /// Batches of one partition that may be unanswered at once: what a broker remembers of each producer.
-pub(crate) const IN_FLIGHT_BATCHES_MAX: usize = 5;
+pub(crate) const IN_FLIGHT_BATCHES_MAX: u64 = 5;
 /// Records wait this long for company, unless the application says otherwise.
 pub(crate) const LINGER_DEFAULT: Duration = Duration::from_millis(5);
 /// A batch is closed when it has reached this size.

@@ -4,6 +4,7 @@
 //! What always holds:
 //! * Batches are sent in the order of their sequences, and one is repeated only when nothing behind it is on its way:
 //!   then its successors, which the broker must have refused, follow it again in order.
+//! * From the oldest unanswered batch on at most five were sent, answered or not: what a broker remembers.
 //! * A sequence is used once: by one batch, whose bytes do not change between attempts.
 //! * A batch that may have been appended is never sent under another producer id or sequence. When a gap in the
 //!   sequences is left behind (a batch given up or refused), the window asks for a new identity, fails what is ambiguous,
@@ -34,6 +35,8 @@ pub(crate) struct Entry<B> {
     /// Of its first record; -1 without idempotence.
     pub(crate) sequence: i32,
     records: i32,
+    /// Counts the window's batches.
+    ordinal: u64,
     /// The request that is on its way.
     sent: Option<u64>,
     /// Whether an earlier attempt may have appended it.
@@ -62,7 +65,8 @@ pub(crate) enum OutOfOrder {
 #[derive(Debug)]
 pub(crate) struct Window<B> {
     entries: VecDeque<Entry<B>>,
-    batches_max: usize,
+    next_ordinal: u64,
+    batches_max: u64,
     /// `None` without idempotence.
     identity: Option<Identity>,
     next_sequence: i32,
@@ -71,8 +75,15 @@ pub(crate) struct Window<B> {
 }
 
 impl<B> Window<B> {
-    pub(crate) fn new(batches_max: usize, identity: Option<Identity>) -> Self {
-        Self { entries: VecDeque::new(), batches_max, identity, next_sequence: 0, renewal: false }
+    pub(crate) fn new(batches_max: u64, identity: Option<Identity>) -> Self {
+        Self {
+            entries: VecDeque::new(),
+            next_ordinal: 0,
+            batches_max,
+            identity,
+            next_sequence: 0,
+            renewal: false,
+        }
     }
 
     pub(crate) fn is_empty(&self) -> bool {
@@ -93,10 +104,12 @@ impl<B> Window<B> {
     }
 
     /// Whether a batch more may join. Not while another waits to be repeated: it could not be sent anyway, and may yet
-    /// grow.
+    /// grow. The oldest batch counts with all that followed it, answered or not: a broker remembers that many, so that
+    /// it still recognises the oldest one when that is repeated.
     pub(crate) fn has_room(&self) -> bool {
+        let oldest = self.entries.front().map_or(self.next_ordinal, |entry| entry.ordinal);
         !self.renewal
-            && self.entries.len() < self.batches_max
+            && self.next_ordinal - oldest < self.batches_max
             && self.entries.iter().all(|entry| entry.sent.is_some())
     }
 
@@ -115,7 +128,9 @@ impl<B> Window<B> {
         assert!(self.has_room(), "a batch joins a window only where there is room");
         let sequence = if self.identity.is_some() { self.next_sequence } else { -1 };
         self.next_sequence = sequence_after(self.next_sequence, records);
-        self.entries.push_back(Entry { batch, sequence, records, sent: None, ambiguous: false });
+        let ordinal = self.next_ordinal;
+        self.next_ordinal += 1;
+        self.entries.push_back(Entry { batch, sequence, records, ordinal, sent: None, ambiguous: false });
         sequence
     }
 

@@ -32,6 +32,25 @@ fn five_batches_and_no_more() {
 }
 
 #[test]
+fn answered_successors_of_the_oldest_batch_count() {
+    let mut window = window();
+    for batch in 0..3 {
+        window.admit(batch, 1);
+        window.sent(u64::from(batch));
+    }
+    window.repeat(0, true);
+    assert!(window.acknowledged(1).is_some() && window.acknowledged(2).is_some());
+    window.sent(10);
+    for batch in 3..5 {
+        window.admit(batch, 1);
+        window.sent(u64::from(batch));
+    }
+    assert!(!window.has_room(), "the broker would forget batch 0");
+    assert!(window.acknowledged(10).is_some());
+    assert!(window.has_room());
+}
+
+#[test]
 fn a_repeated_batch_waits_for_its_successors_to_be_answered() {
     let mut window = window();
     for batch in 0..3 {
