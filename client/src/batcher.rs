@@ -65,12 +65,11 @@ impl Batcher {
         }
     }
 
-    /// Adds a record. `number` is asked for when a batch is opened.
+    /// Adds a record. `open` is asked when a batch is opened, for its number and the time.
     pub(crate) fn append(
         &mut self,
         record: &Record,
-        timestamp_ms: i64,
-        reserved_bytes: usize,
+        (timestamp_ms, reserved_bytes): (i64, usize),
         limits: &BatchLimits,
         open: impl FnOnce() -> (u64, Instant),
     ) -> Result<Placed, ProduceError> {

@@ -43,12 +43,11 @@ pub(crate) struct Sticky {
 }
 
 impl Sticky {
-    /// Where the next `record_bytes` go. `available` says whether a partition has a leader; where none has, any will do.
+    /// Where the next `record_bytes` go; after `stay_bytes` it is time for another. `available` says whether a partition has a leader; where none has, any will do.
     /// `random` is asked only when it is time for another partition.
     pub(crate) fn next(
         &mut self,
-        record_bytes: usize,
-        stay_bytes: usize,
+        (record_bytes, stay_bytes): (usize, usize),
         partitions: u32,
         available: impl Fn(u32) -> bool,
         random: impl FnOnce() -> u32,

@@ -17,14 +17,14 @@ impl Fixture {
         Self {
             batcher: Batcher::new("t".into(), 0),
             limits: BatchLimits { batch_bytes, message_bytes_max: 10_000, compression: Compression::None },
-            now: Instant::now(),
+            now: crate::clock::now(),
             opened: 0,
         }
     }
 
     fn append(&mut self, value: &'static [u8]) -> Result<Placed, ProduceError> {
         let (now, opened) = (self.now, &mut self.opened);
-        self.batcher.append(&Record::to("t").value(value), 5, 10, &self.limits, || {
+        self.batcher.append(&Record::to("t").value(value), (5, 10), &self.limits, || {
             *opened += 1;
             (*opened, now)
         })

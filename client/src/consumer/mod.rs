@@ -125,7 +125,7 @@ impl Consumer {
                 continue;
             };
             let next = run.next();
-            let (index, position, end) = (run.index, run.position(), run.next_offset());
+            let (index, position, end) = (run.index, run.next_position(), run.next_offset());
             match &next {
                 Some(Ok(_)) => {
                     self.moved(index, position);

@@ -77,7 +77,7 @@ impl RecordRun {
     }
 
     /// The offset of the next record, or behind the last one.
-    pub(super) fn position(&self) -> i64 {
+    pub(super) fn next_position(&self) -> i64 {
         self.position
     }
 

@@ -389,7 +389,7 @@ impl State {
 
     /// Forgets what has arrived for a partition and goes on at `offset`.
     pub(super) fn seek(&mut self, index: usize, offset: i64) {
-        self.discard(index);
+        self.discard(index, true);
         if let Some(one) = self.partitions.get_mut(index) {
             one.fetch_offset = offset;
             one.last_epoch = -1;
@@ -402,7 +402,7 @@ impl State {
 
     /// Stops pushing; what has arrived and was not given out will be asked for again.
     pub(super) fn pause(&mut self, index: usize, position: i64) {
-        self.discard(index);
+        self.discard(index, false);
         if let Some(one) = self.partitions.get_mut(index) {
             if one.fetch_offset != position {
                 one.last_epoch = -1;
@@ -424,7 +424,7 @@ impl State {
 
     /// A run of this partition turned out malformed while it was read.
     pub(super) fn stop(&mut self, index: usize) {
-        self.discard(index);
+        self.discard(index, false);
         if let Some(one) = self.partitions.get_mut(index) {
             one.stopped = true;
             one.subscription = 0;
@@ -432,16 +432,16 @@ impl State {
         self.touch(index);
     }
 
-    fn discard(&mut self, index: usize) {
+    /// Drops what has arrived for a partition; with `errors` also those that were not given out yet.
+    fn discard(&mut self, index: usize, errors: bool) {
         let mut freed = Vec::new();
         self.events.retain(|event| {
-            if event.index() != index {
+            if event.index() != index || (!errors && matches!(event, Event::Failed { .. })) {
                 return true;
             }
             if let Event::Records { batches, broker, .. } = event {
                 freed.push((*broker, batches.iter().map(Batch::total_bytes).sum()));
             }
-            // An error that was not given out yet is still news, unless the application just went elsewhere.
             false
         });
         freed.into_iter().for_each(|(broker, bytes)| self.give_back(broker, bytes));

@@ -37,7 +37,7 @@ fn the_sticky_partition_changes_after_a_batch_of_bytes() {
     let mut sticky = Sticky::default();
     let mut seen = Vec::new();
     for step in 0..12 {
-        seen.push(sticky.next(100, 400, 4, |_| true, || step));
+        seen.push(sticky.next((100, 400), 4, |_| true, || step));
     }
     assert_eq!(seen, [0, 0, 0, 0, 1, 1, 1, 1, 0, 0, 0, 0], "random 0, 4 % 4 taken so 1, 8 % 4");
 }
@@ -45,13 +45,21 @@ fn the_sticky_partition_changes_after_a_batch_of_bytes() {
 #[test]
 fn partitions_without_a_leader_are_passed_over_while_there_is_another() {
     let mut sticky = Sticky::default();
-    assert_eq!(sticky.next(1, 10, 4, |partition| partition == 2, || 0), 2);
-    assert_eq!(sticky.next(1, 10, 4, |partition| partition == 3, || 0), 3, "the current one lost its leader");
-    assert_eq!(Sticky::default().next(1, 10, 4, |_| false, || 5), 1, "no leader at all: it will wait there");
+    assert_eq!(sticky.next((1, 10), 4, |partition| partition == 2, || 0), 2);
+    assert_eq!(
+        sticky.next((1, 10), 4, |partition| partition == 3, || 0),
+        3,
+        "the current one lost its leader"
+    );
+    assert_eq!(
+        Sticky::default().next((1, 10), 4, |_| false, || 5),
+        1,
+        "no leader at all: it will wait there"
+    );
 }
 
 #[test]
 fn a_single_partition_stays() {
     let mut sticky = Sticky::default();
-    assert!((0..9).all(|step| sticky.next(10, 10, 1, |_| true, || step) == 0));
+    assert!((0..9).all(|step| sticky.next((10, 10), 1, |_| true, || step) == 0));
 }

@@ -167,7 +167,8 @@ mod tests {
         let outcome = outcome();
         let deliveries: Vec<_> =
             (0..3).map(|index| Delivery::new(Arc::clone(&outcome), index, 100 + i64::from(index))).collect();
-        let waiting = tokio::task::spawn(async move {
+        let mut tasks = tokio::task::JoinSet::new();
+        tasks.spawn(async move {
             let mut offsets = Vec::new();
             for delivery in deliveries {
                 let delivered = delivery.await.unwrap();
@@ -178,7 +179,7 @@ mod tests {
         tokio::task::yield_now().await;
         outcome.resolve(Ok(Appended { base_offset: 40, append_time_ms: None }));
         outcome.resolve(Err(ProduceError::Closed));
-        assert_eq!(waiting.await.unwrap(), [(3, 40, 100), (3, 41, 101), (3, 42, 102)]);
+        assert_eq!(tasks.join_next().await.unwrap().unwrap(), [(3, 40, 100), (3, 41, 101), (3, 42, 102)]);
     }
 
     #[test]
@@ -208,10 +209,11 @@ mod tests {
         let mut delivery = Delivery::new(Arc::clone(&outcome), 0, 1);
         let first = tokio::time::timeout(std::time::Duration::from_millis(5), &mut delivery).await;
         assert!(first.is_err());
-        let waiting = tokio::task::spawn(delivery);
+        let mut tasks = tokio::task::JoinSet::new();
+        tasks.spawn(delivery);
         tokio::task::yield_now().await;
         outcome.resolve(Ok(Appended { base_offset: -1, append_time_ms: Some(9) }));
-        let delivered = waiting.await.unwrap().unwrap();
+        let delivered = tasks.join_next().await.unwrap().unwrap().unwrap();
         assert_eq!((delivered.offset, delivered.timestamp_ms), (-1, 9));
     }
 }

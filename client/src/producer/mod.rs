@@ -206,9 +206,9 @@ impl Producer {
         shared.buffer.close();
         let flushed = tokio::time::timeout(deadline, self.flush()).await;
         shared.end();
-        flushed.map_err(|_| ProduceError::TimedOut {
-            timeout: deadline,
-            reason: "not everything was answered; the deliveries say what was".to_owned(),
+        flushed.or_else(|_elapsed| {
+            let reason = "not everything was answered; the deliveries say what was".to_owned();
+            Err(ProduceError::TimedOut { timeout: deadline, reason })
         })
     }
 }

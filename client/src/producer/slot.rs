@@ -83,11 +83,6 @@ impl Slot {
             && ((self.window.has_room() && self.batcher.is_due()) || self.window.next_to_send().is_some())
     }
 
-    /// Whether anything is not answered.
-    pub(crate) fn is_idle(&self) -> bool {
-        self.window.is_empty() && self.batcher.outcomes().next().is_none()
-    }
-
     /// The next thing to do on this connection. After `Send` the caller must call [`sent`](Self::sent).
     pub(crate) fn step(&mut self, session: u64) -> Step {
         // What is on its way elsewhere has to be answered or lost first: two connections keep no order.

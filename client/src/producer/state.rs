@@ -60,7 +60,7 @@ fn choose(topic: &mut Topic, record: &Record, record_bytes: usize, stay_bytes: u
             let route = &topic.route;
             let available =
                 |partition| route.partition(partition).is_some_and(|known| known.leader.is_some());
-            topic.sticky.next(record_bytes, stay_bytes, partitions, available, rand::random)
+            topic.sticky.next((record_bytes, stay_bytes), partitions, available, rand::random)
         }
     }
 }
@@ -161,7 +161,7 @@ impl State {
         let Some(slot) = self.slots.get_mut(index) else { return Ok(None) };
         let next_number = &mut self.next_number;
         let now = &mut None;
-        let placed = slot.batcher.append(record, timestamp_ms, reserved_bytes, &slot.limits, || {
+        let placed = slot.batcher.append(record, (timestamp_ms, reserved_bytes), &slot.limits, || {
             *next_number += 1;
             (*next_number, *now.insert(clock::now()))
         })?;
