@@ -36,7 +36,8 @@ async fn drive(shared: &Arc<Shared>) {
             (state.on_time(clock::now(), effects), state.identity_used_up)
         });
         for broker in lanes {
-            shared.core.tasks.spawn(session::run(Arc::clone(shared), broker));
+            let session = shared.sessions.track_future(session::run(Arc::clone(shared), broker));
+            shared.core.tasks.spawn(session);
         }
         if !asking && used_up.is_some() {
             identity.set(renewal(shared, used_up));

@@ -35,7 +35,7 @@ use parking_lot::Mutex;
 use state::{Effects, State};
 use std::{sync::Arc, task::Waker, time::Duration};
 use tokio::sync::{Notify, Semaphore, SemaphorePermit, TryAcquireError};
-use tokio_util::sync::CancellationToken;
+use tokio_util::{sync::CancellationToken, task::TaskTracker};
 use window::Identity;
 
 /// Sends records. Cheap to clone; clones share one buffer and one order.
@@ -70,6 +70,8 @@ pub(crate) struct Shared {
     buffer: Semaphore,
     state: Mutex<State>,
     driver: Notify,
+    /// The tasks that carry batches to brokers.
+    sessions: TaskTracker,
     stop: CancellationToken,
 }
 
@@ -79,6 +81,7 @@ impl Shared {
             buffer: Semaphore::new(options.buffer_bytes),
             state: Mutex::new(State::new(options.clone(), identity)),
             driver: Notify::new(),
+            sessions: TaskTracker::new(),
             stop: core.stop.child_token(),
             core,
             options,
@@ -204,7 +207,16 @@ impl Producer {
         let shared = &self.guard.shared;
         shared.state.lock().close();
         shared.buffer.close();
-        let flushed = tokio::time::timeout(deadline, self.flush()).await;
+        let flushed = tokio::time::timeout(deadline, async {
+            self.flush().await;
+            if shared.options.acks == Acks::None {
+                // Nobody answers: the broker has everything when it ends its side of the streams.
+                shared.change(State::abandon);
+                shared.sessions.close();
+                shared.sessions.wait().await;
+            }
+        })
+        .await;
         shared.end();
         flushed.or_else(|_elapsed| {
             let reason = "not everything was answered; the deliveries say what was".to_owned();

@@ -39,7 +39,13 @@ async fn serve(shared: &Arc<Shared>, broker: u32) {
         let session = shared.state.lock().begin_session(broker);
         let reason = connect(shared, broker, session, &mut backoff).await;
         tracing::debug!(broker, %reason, "the produce stream ended");
-        shared.change(|state, effects| state.end_session(broker, session, &reason, effects));
+        let closed = shared.change(|state, effects| {
+            state.end_session(broker, session, &reason, effects);
+            state.is_closed()
+        });
+        if closed {
+            return;
+        }
         shared.core.routing.refresh(None);
         tokio::time::sleep(backoff.wait(rand::random())).await;
     }

@@ -251,8 +251,11 @@ impl State {
         }
     }
 
-    /// Whether there is something for this broker; if not, the waker is called when there is.
+    /// Whether there is something for this broker, or nothing will ever be; if not, the waker is called when there is.
     pub(crate) fn has_work(&mut self, broker: u32, waker: &Waker) -> bool {
+        if self.closed {
+            return true;
+        }
         let lane = self.lanes.entry(broker).or_default();
         if lane.ready.is_empty() {
             lane.waker = Some(waker.clone());
@@ -510,6 +513,10 @@ impl State {
     /// Refuses records from now on.
     pub(crate) fn close(&mut self) {
         self.refusing = true;
+    }
+
+    pub(crate) fn is_closed(&self) -> bool {
+        self.closed
     }
 
     /// Gives up everything, at once and for good.

@@ -237,7 +237,11 @@ async fn what_cannot_be_sent_is_refused_at_once_and_says_why() {
     let delivery = producer.send(Record::to("nowhere").value("gone")).await.unwrap();
     client.admin().delete_topic("nowhere").await.unwrap();
     let gone = timeout(SOON, delivery).await.unwrap().unwrap_err();
-    assert_eq!(gone, ProduceError::UnknownTopic { topic: "nowhere".to_owned() });
+    // It is unknown if it was just on its way again.
+    assert!(
+        matches!(gone, ProduceError::UnknownTopic { .. } | ProduceError::OutcomeUnknown { .. }),
+        "{gone}"
+    );
 }
 
 #[tokio::test]
@@ -250,9 +254,11 @@ async fn weaker_acknowledgements_work_without_idempotence() {
         assert_eq!(timeout(SOON, delivery).await.unwrap().unwrap().offset, offset);
         producer.close(SOON).await.unwrap();
     }
-    while broker.values("t", 0).len() < 2 {
-        tokio::time::sleep(Duration::from_millis(1)).await;
-    }
+    assert_eq!(
+        broker.values("t", 0).len(),
+        2,
+        "close waits until what nobody acknowledges is on the other side"
+    );
 }
 
 #[tokio::test]
