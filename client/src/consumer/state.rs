@@ -146,6 +146,10 @@ pub(super) struct State {
     pub(super) partitions: Vec<Assigned>,
     events: VecDeque<Event>,
     lanes: HashMap<u32, Lane>,
+    /// The buffer is shared among as many brokers.
+    leader_count: usize,
+    /// Some partition may wait to be subscribed again.
+    retrying: bool,
     next_subscription: u32,
     buffer_bytes: usize,
     policy: OutOfRange,
@@ -155,16 +159,20 @@ pub(super) struct State {
 
 impl State {
     pub(super) fn new(partitions: Vec<Assigned>, buffer_bytes: usize, policy: OutOfRange) -> Self {
-        Self {
+        let mut state = Self {
             partitions,
             events: VecDeque::new(),
             lanes: HashMap::new(),
+            leader_count: 1,
+            retrying: false,
             next_subscription: 1,
             buffer_bytes,
             policy,
             waker: None,
             closed: false,
-        }
+        };
+        state.leader_count = state.leaders().len().max(1);
+        state
     }
 
     /// The brokers that lead something of the assignment.
@@ -196,7 +204,7 @@ impl State {
 
     /// What to tell the broker now, if anything.
     pub(super) fn plan(&mut self, broker: u32, now: Instant) -> Option<FetchRequest> {
-        let share_bytes = self.buffer_bytes / self.leaders().len().max(1);
+        let share_bytes = self.buffer_bytes / self.leader_count;
         let lane = self.lanes.entry(broker).or_default();
         let mut request = FetchRequest::default();
         if std::mem::take(&mut lane.stale) {
@@ -238,7 +246,11 @@ impl State {
     }
 
     /// When a partition of this broker waits to be subscribed again.
-    pub(super) fn next_retry(&self, broker: u32) -> Option<Instant> {
+    pub(super) fn next_retry(&mut self, broker: u32) -> Option<Instant> {
+        if !self.retrying {
+            return None;
+        }
+        self.retrying = self.partitions.iter().any(|one| one.retry_at.is_some());
         let mine = self.partitions.iter().filter(|one| one.route.leader == Some(broker));
         mine.filter_map(|one| one.retry_at).min()
     }
@@ -330,6 +342,7 @@ impl State {
                 } else {
                     one.fetch_offset = target;
                     one.last_epoch = -1;
+                    self.retrying = true;
                     one.retry_at = Some(now + one.backoff.wait(rand::random()));
                     self.push(Event::Moved { index, offset: target });
                 }
@@ -345,6 +358,7 @@ impl State {
             | ErrorCode::Throttled
             | ErrorCode::TimedOut
             | ErrorCode::Unknown => {
+                self.retrying = true;
                 one.retry_at = Some(now + one.backoff.wait(rand::random()));
                 true
             }
@@ -360,6 +374,7 @@ impl State {
         if let Some(one) = self.partitions.get_mut(index) {
             one.stopped = true;
             one.subscription = 0;
+            one.retry_at = None;
             self.touch(index);
         }
         self.push(Event::Failed { index, error });
@@ -410,6 +425,7 @@ impl State {
             one.fetch_offset = position;
             one.paused = true;
             one.subscription = 0;
+            one.retry_at = None;
         }
         self.touch(index);
     }
@@ -428,6 +444,7 @@ impl State {
         if let Some(one) = self.partitions.get_mut(index) {
             one.stopped = true;
             one.subscription = 0;
+            one.retry_at = None;
         }
         self.touch(index);
     }
@@ -484,5 +501,6 @@ impl State {
                 self.fail(index, error);
             }
         }
+        self.leader_count = self.leaders().len().max(1);
     }
 }

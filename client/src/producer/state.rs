@@ -103,6 +103,8 @@ pub(crate) struct State {
     pub(crate) identity_used_up: Option<Identity>,
     /// When the driver will look again.
     armed: Option<Instant>,
+    /// When the delivery timeout is looked at again.
+    expire_at: Option<Instant>,
     next_number: u64,
     next_request: u64,
     next_session: u64,
@@ -127,6 +129,7 @@ impl State {
             identity,
             identity_used_up: None,
             armed: None,
+            expire_at: None,
             next_number: 0,
             next_request: 0,
             next_session: 1,
@@ -429,13 +432,17 @@ impl State {
             }
             self.after(index, effects);
         }
-        if self.unanswered_batches > 0 {
+        // Not with every batch that becomes due: it looks at all partitions.
+        if self.expire_at.is_some_and(|at| at <= now) {
+            self.expire_at = None;
             self.expire(now, effects);
+        }
+        if self.unanswered_batches > 0 && self.expire_at.is_none() {
+            self.expire_at = Some(now + self.tick());
         }
         let linger = self.lingering.front().map(|(due, ..)| *due);
         let retry = self.retries.first().map(|(again, _)| *again);
-        let tick = (self.unanswered_batches > 0).then(|| now + self.tick());
-        self.armed = [linger, retry, tick].into_iter().flatten().min();
+        self.armed = [linger, retry, self.expire_at].into_iter().flatten().min();
         self.armed
     }
 
