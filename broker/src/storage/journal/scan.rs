@@ -98,7 +98,7 @@ impl Scan {
     }
 
     /// As [`Scan::read`]; with [`OpenMode::Read`] no journal can be opened after it.
-    pub(super) fn read_with(
+    pub(in crate::storage) fn read_with(
         disk: &dyn Disk,
         directory: &Path,
         from: u64,
