@@ -4,6 +4,7 @@
 use std::{
     collections::VecDeque,
     future::poll_fn,
+    ops::ControlFlow,
     pin::{Pin, pin},
     task::{Context, Poll},
 };
@@ -58,6 +59,28 @@ impl<Tag, Outcome: Future + Unpin> InFlight<Tag, Outcome> {
         .await
     }
 
+    /// [`meanwhile`](Self::meanwhile), given up as soon as a settled outcome says so.
+    pub(crate) async fn meanwhile_unless<Work: Future>(
+        &mut self,
+        work: Work,
+        mut settled: impl FnMut(Tag, Outcome::Output) -> ControlFlow<()>,
+    ) -> ControlFlow<(), Work::Output> {
+        let mut work = pin!(work);
+        poll_fn(|context| {
+            if let Poll::Ready(output) = work.as_mut().poll(context) {
+                return Poll::Ready(ControlFlow::Continue(output));
+            }
+            let mut verdict = ControlFlow::Continue(());
+            let _ = self.poll_settle(context, |tag, output| {
+                if settled(tag, output).is_break() {
+                    verdict = ControlFlow::Break(());
+                }
+            });
+            if verdict.is_break() { Poll::Ready(ControlFlow::Break(())) } else { Poll::Pending }
+        })
+        .await
+    }
+
     /// Settles what is ready at the front, without waiting.
     pub(crate) async fn settle_ready(&mut self, mut settled: impl FnMut(Tag, Outcome::Output)) {
         poll_fn(|context| {
@@ -106,6 +129,20 @@ mod tests {
         assert_eq!(in_flight.meanwhile(work, |tag, output| seen.push((tag, output.unwrap()))).await, 7);
         assert_eq!(seen, [(1, "a"), (2, "b")]);
         assert_eq!(in_flight.queue.len(), 0);
+    }
+
+    #[tokio::test]
+    async fn a_bad_outcome_ends_the_wait_for_work() {
+        let mut in_flight = InFlight::new();
+        let (sender, outcome) = oneshot::channel();
+        in_flight.push((), outcome);
+        sender.send("bad").unwrap();
+        let given_up = in_flight.meanwhile_unless(std::future::pending::<()>(), |(), output| {
+            if output == Ok("bad") { ControlFlow::Break(()) } else { ControlFlow::Continue(()) }
+        });
+        assert_eq!(given_up.await, ControlFlow::Break(()));
+        let done = in_flight.meanwhile_unless(async { 7 }, |(), _| ControlFlow::Break(()));
+        assert_eq!(done.await, ControlFlow::Continue(7));
     }
 
     #[tokio::test]

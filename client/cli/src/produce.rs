@@ -10,6 +10,7 @@ use crate::{
     escape,
     failure::Failure,
     in_flight::InFlight,
+    interrupt::Interrupt,
     lines::{InputError, Lines},
     output::Output,
     progress::Progress,
@@ -22,7 +23,7 @@ use cairn_client::{Delivery, Producer, TopicDescription};
 use clap::Args;
 use input::Input;
 use record::LineParser;
-use std::{path::PathBuf, time::Duration};
+use std::{ops::ControlFlow, path::PathBuf, time::Duration};
 use tally::{Stop, Tally};
 
 /// Deliveries that may be unsettled, so that empty lines cannot use up memory.
@@ -93,7 +94,7 @@ pub(crate) async fn run(args: &ProduceArgs, session: &Session) -> Result<(), Fai
         stop = run.pump(input) => stop,
         () = session.interrupt.pressed() => Stop::Interrupted,
     };
-    let tally = run.finish(&stop).await;
+    let (stop, tally) = run.finish(stop, &session.interrupt).await;
     report(args, &stop, &tally, started.elapsed(), session.output)
 }
 
@@ -118,12 +119,16 @@ impl Run {
     async fn pump(&mut self, mut input: Input) -> Stop {
         loop {
             let Self { in_flight, tally, .. } = self;
-            let next =
-                in_flight.meanwhile(input.next_block(), |line, outcome| tally.settle(line, outcome)).await;
-            let block = match next {
-                Ok(Some(block)) => block,
-                Ok(None) => return Stop::End,
-                Err(error) => return self.input_stop(error),
+            // Whoever types or pipes slowly is told of a failure at once, not at the next line.
+            let next = in_flight.meanwhile_unless(input.next_block(), |line, outcome| {
+                tally.settle(line, outcome);
+                if tally.is_all_well() { ControlFlow::Continue(()) } else { ControlFlow::Break(()) }
+            });
+            let block = match next.await {
+                ControlFlow::Continue(Ok(Some(block))) => block,
+                ControlFlow::Continue(Ok(None)) => return Stop::End,
+                ControlFlow::Continue(Err(error)) => return self.input_stop(error),
+                ControlFlow::Break(()) => return Stop::Undelivered,
             };
             let block_bytes = block.len();
             if let Err(stop) = self.send_block(block).await {
@@ -166,17 +171,21 @@ impl Run {
     }
 
     /// Waits for every answer; after Ctrl-C only for a while.
-    async fn finish(mut self, stop: &Stop) -> Tally {
+    async fn finish(mut self, mut stop: Stop, interrupt: &Interrupt) -> (Stop, Tally) {
         let Self { in_flight, tally, producer, .. } = &mut self;
+        let mut settled = |line, outcome| tally.settle(line, outcome);
+        if !matches!(stop, Stop::Interrupted) {
+            tokio::select! {
+                () = in_flight.meanwhile(producer.flush(), &mut settled) => {}
+                () = interrupt.pressed() => stop = Stop::Interrupted,
+            }
+        }
         if matches!(stop, Stop::Interrupted) {
             // What is not answered by then resolves as unknown, or as never sent.
-            let closed = producer.close(INTERRUPTED_WAIT);
-            let _ = in_flight.meanwhile(closed, |line, outcome| tally.settle(line, outcome)).await;
-        } else {
-            in_flight.meanwhile(producer.flush(), |line, outcome| tally.settle(line, outcome)).await;
+            let _ = in_flight.meanwhile(producer.close(INTERRUPTED_WAIT), &mut settled).await;
         }
-        in_flight.settle_down_to(0, |line, outcome| tally.settle(line, outcome)).await;
-        self.tally
+        in_flight.settle_down_to(0, &mut settled).await;
+        (stop, self.tally)
     }
 }
 
