@@ -35,7 +35,11 @@ impl SegmentCheck<'_> {
         let file = match verification.disk.open(self.path, OpenMode::Read, Caching::Buffered) {
             Ok(file) => file,
             Err(error) if error.kind == DiskErrorKind::NotFound => {
-                self.damaged(verification, (0, self.segment.base, self.segment.end), "the segment is missing");
+                self.damaged(
+                    verification,
+                    (0, self.segment.base, self.segment.end),
+                    "the segment is missing",
+                );
                 return Ok(());
             }
             Err(error) => return Err(error.into()),
@@ -140,7 +144,8 @@ impl SegmentCheck<'_> {
                 if verification.clean {
                     verification.damage(self.path, at, detail);
                 } else {
-                    verification.note(format!("{} at byte {at}: {detail}; it is cut off", self.path.display()));
+                    verification
+                        .note(format!("{} at byte {at}: {detail}; it is cut off", self.path.display()));
                 }
                 return Ok(());
             }

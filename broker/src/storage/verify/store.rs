@@ -74,9 +74,10 @@ pub(super) fn verify(verification: &mut Verification<'_>, store: &Path) -> Resul
             Err(error) => verification.damage(&file, 0, format!("the entry of log {log}: {error}")),
         }
     }
-    verification.report.logs +=
-        tails.iter().filter(|(log, tail)| tail.created && !tail.deleted && !checkpoint.logs.contains_key(log)).count()
-            as u64;
+    verification.report.logs += tails
+        .iter()
+        .filter(|(log, tail)| tail.created && !tail.deleted && !checkpoint.logs.contains_key(log))
+        .count() as u64;
     note_unknown(verification, store, &checkpoint, &tails)
 }
 
@@ -134,12 +135,15 @@ fn verify_log(
         }
         let path = directory.join(segment.name().name());
         let may_have_more = Some(segment.base) == active && tail.appended;
-        let check = SegmentCheck { path: &path, segment, epochs: &state.epochs, cut: tail.end, may_have_more };
+        let check =
+            SegmentCheck { path: &path, segment, epochs: &state.epochs, cut: tail.end, may_have_more };
         check.run(verification)?;
         if segment.index_on_disk > 0 && segment.end <= tail.end {
             verify_small(verification, &directory.join(LogFile::Index(segment.base).name()), |sealed| {
                 let interval = StoreOptions::default().index_interval_bytes;
-                Index::decode_file(sealed, segment.base, interval).map(|_| ()).map_err(|error| (error.at, error.to_string()))
+                Index::decode_file(sealed, segment.base, interval)
+                    .map(|_| ())
+                    .map_err(|error| (error.at, error.to_string()))
             })?;
         }
     }
@@ -149,9 +153,13 @@ fn verify_log(
     for entry in verification.disk.read_dir(&directory)? {
         let path = directory.join(&entry.name);
         match LogFile::parse(&entry.name) {
-            Some(LogFile::Producers(end)) if end <= state.end.min(tail.end) => verify_small(verification, &path, |sealed| {
-                Producers::decode_snapshot(sealed, end).map(|_| ()).map_err(|error| (error.at, error.to_string()))
-            })?,
+            Some(LogFile::Producers(end)) if end <= state.end.min(tail.end) => {
+                verify_small(verification, &path, |sealed| {
+                    Producers::decode_snapshot(sealed, end)
+                        .map(|_| ())
+                        .map_err(|error| (error.at, error.to_string()))
+                })?
+            }
             Some(_) => {}
             None => verification.note(format!("{} is no file of a log", path.display())),
         }
@@ -194,7 +202,8 @@ fn note_unknown(
     for entry in verification.disk.read_dir(&directory)? {
         if log_of_directory(&entry.name).is_none_or(|log| !known.contains(&log)) {
             let path = directory.join(&entry.name);
-            verification.note(format!("{}: no log is known by that name; a start moves it away", path.display()));
+            verification
+                .note(format!("{}: no log is known by that name; a start moves it away", path.display()));
         }
     }
     Ok(())
