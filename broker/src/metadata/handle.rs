@@ -212,3 +212,6 @@ impl Handle {
         }
     }
 }
+
+#[cfg(test)]
+mod tests;

@@ -400,3 +400,6 @@ impl Drop for Inner {
         self.table.clear();
     }
 }
+
+#[cfg(test)]
+mod tests;
