@@ -110,7 +110,7 @@ impl CommandLog {
             tracing::warn!("metadata: {problem}; the other copy or the log has everything");
         }
         let whole = snapshot.whole || (snapshot.state.is_none() && snapshot.problems.is_empty());
-        let mut state = snapshot.state.unwrap_or_else(ClusterState::new);
+        let mut state = snapshot.state.unwrap_or_default();
         let next = offset_of(state.index.next());
         let (start, end) = (self.log.start(), self.log.end());
         if start > next || end < next {

@@ -176,7 +176,7 @@ impl Handle {
             return Err(ProposeError::Closed);
         }
         let (answer, answered) = oneshot::channel();
-        match self.inner.inbox.try_send(Message::Propose(Proposal { command, answer })) {
+        match self.inner.inbox.try_send(Message::Propose(Box::new(Proposal { command, answer }))) {
             Ok(()) => Ok(answered),
             Err(TrySendError::Full(_)) => Err(ProposeError::Busy { waiting: self.inner.proposals_max }),
             Err(TrySendError::Disconnected(_)) => Err(ProposeError::Closed),

@@ -12,7 +12,7 @@ pub(super) const TOPIC_PARTITIONS_MAX: u32 = 100_000;
 pub(super) const CLUSTER_PARTITIONS_MAX: usize = 200_000;
 
 /// Everything the cluster has agreed on.
-#[derive(Clone, Debug, Default, PartialEq)]
+#[derive(Clone, Debug, PartialEq)]
 pub struct ClusterState {
     /// The cluster's identity, once formed.
     pub cluster: Option<ClusterId>,
@@ -38,10 +38,28 @@ pub struct ClusterState {
     pub(super) collisions: OrdMap<String, TopicId>,
 }
 
+impl Default for ClusterState {
+    fn default() -> Self {
+        Self::new()
+    }
+}
+
 impl ClusterState {
     /// Before the first command.
     pub fn new() -> Self {
-        Self { feature_level: 1, next_log: LogId(1), ..Self::default() }
+        Self {
+            cluster: None,
+            index: MetadataIndex(0),
+            brokers: OrdMap::new(),
+            topics: OrdMap::new(),
+            names: OrdMap::new(),
+            deleted: OrdMap::new(),
+            next_log: LogId(1),
+            next_producer: ProducerId(0),
+            feature_level: 1,
+            partition_count: 0,
+            collisions: OrdMap::new(),
+        }
     }
 
     /// A topic.

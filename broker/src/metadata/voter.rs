@@ -22,7 +22,7 @@ pub(super) struct Proposal {
 
 /// To the voter.
 pub(super) enum Message {
-    Propose(Proposal),
+    Propose(Box<Proposal>),
     /// Everything before this is answered, nothing behind it is taken.
     Close,
 }
@@ -47,7 +47,7 @@ impl Voter {
         loop {
             let message = match wait {
                 Some(wait) => inbox.recv_timeout(wait),
-                None => inbox.recv().map_err(|_| RecvTimeoutError::Disconnected),
+                None => inbox.recv().or(Err(RecvTimeoutError::Disconnected)),
             };
             match message {
                 Ok(Message::Propose(first)) => {
@@ -67,13 +67,13 @@ impl Voter {
     }
 
     /// Serves groups until nothing waits. `true`: a close was among it.
-    fn serve(&mut self, first: Proposal, inbox: &Receiver<Message>) -> bool {
-        let mut group = vec![first];
+    fn serve(&mut self, first: Box<Proposal>, inbox: &Receiver<Message>) -> bool {
+        let mut group = vec![*first];
         while !group.is_empty() {
             let mut closing = false;
             while group.len() < GROUP_MAX && !closing {
                 match inbox.try_recv() {
-                    Ok(Message::Propose(proposal)) => group.push(proposal),
+                    Ok(Message::Propose(proposal)) => group.push(*proposal),
                     Ok(Message::Close) => closing = true,
                     Err(_) => break,
                 }
@@ -85,7 +85,7 @@ impl Voter {
             self.snapshot_if_due();
             if let Ok(message) = inbox.try_recv() {
                 match message {
-                    Message::Propose(proposal) => group.push(proposal),
+                    Message::Propose(proposal) => group.push(*proposal),
                     Message::Close => return true,
                 }
             }

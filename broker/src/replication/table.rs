@@ -100,10 +100,10 @@ impl StoreListener for ReplicaTable {
         let maps = self.maps.read();
         for (log, durable) in advances {
             // A log without a partition: its topic was deleted a moment ago, or it is only being recovered.
-            if let Some(partition) = maps.by_log.get(log) {
-                if partition.on_durable(*durable, &mut effects) {
-                    self.advanced.lock().push(Arc::clone(partition));
-                }
+            if let Some(partition) = maps.by_log.get(log)
+                && partition.on_durable(*durable, &mut effects)
+            {
+                self.advanced.lock().push(Arc::clone(partition));
             }
         }
         drop(maps);

@@ -47,22 +47,35 @@ impl Applier {
         }
     }
 
-    async fn apply(&self, image: Arc<ClusterState>) {
-        let (replicas, next) = (self.replicas.clone(), Arc::clone(&image));
-        let Ok(done) = tokio::task::spawn_blocking(move || replicas.apply_image(&next)).await else {
-            // Only when the process ends.
-            return;
-        };
-        self.applied.send_replace(image);
-        for command in done {
-            self.tell(command).await;
+    /// Until the metadata has nothing more to be told: a topic's log takes records once the metadata knows that it exists,
+    /// and only then is the image shown.
+    async fn apply(&self, mut image: Arc<ClusterState>) {
+        loop {
+            let (replicas, next) = (self.replicas.clone(), Arc::clone(&image));
+            let Ok(news) = tokio::task::spawn_blocking(move || replicas.apply_image(&next)).await else {
+                // Only when the process ends.
+                return;
+            };
+            let mut told = !news.is_empty();
+            for command in news {
+                told &= self.tell(command).await;
+            }
+            if !told {
+                self.applied.send_replace(image);
+                return;
+            }
+            image = self.metadata.image();
         }
     }
 
-    async fn tell(&self, command: Command) {
-        if let Err(error) = self.metadata.propose(command.clone()).await {
-            // The next image brings the same command again.
-            tracing::warn!("the metadata does not take {command:?}: {error}");
+    async fn tell(&self, command: Command) -> bool {
+        match self.metadata.propose(command.clone()).await {
+            Ok(_) => true,
+            Err(error) => {
+                // The next image brings the same command again.
+                tracing::warn!("the metadata does not take {command:?}: {error}");
+                false
+            }
         }
     }
 }

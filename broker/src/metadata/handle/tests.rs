@@ -62,6 +62,16 @@ fn started(handle: &Handle) {
     handle.propose_blocking(Command::UnfenceBroker { broker: BrokerId(1), epoch }).expect("unfenced");
 }
 
+fn read(file: &Path) -> Vec<u8> {
+    crate::disk::read_file(&*OsDisk::shared(), file, 1 << 20).expect("a snapshot")
+}
+
+fn write(file: &Path, content: &[u8]) {
+    let (directory, name) = (file.parent().expect("a directory"), file.file_name().expect("a name"));
+    let name = name.to_str().expect("UTF-8");
+    crate::disk::replace_file(&*OsDisk::shared(), directory, name, content).expect("written");
+}
+
 #[test]
 fn what_was_accepted_is_there_again_after_a_restart() {
     let directory = tempfile::tempdir().expect("a directory");
@@ -135,18 +145,18 @@ fn snapshots_replace_the_log_and_either_copy_is_enough() {
     handle.close().expect("closed");
     for name in super::super::snapshot::SNAPSHOT_FILES {
         let file = directory.path().join("metadata").join(name);
-        let sound = std::fs::read(&file).expect("a snapshot");
+        let sound = read(&file);
         let mut damaged = sound.clone();
         damaged[40] ^= 1;
-        std::fs::write(&file, &damaged).expect("written");
+        write(&file, &damaged);
         let handle = Handle::open(setup(directory.path(), options.clone())).expect("it opens with one copy");
         assert_eq!(*handle.image(), *before);
         handle.close().expect("closed");
-        assert_ne!(std::fs::read(&file).expect("healed"), damaged, "two copies again");
+        assert_ne!(read(&file), damaged, "two copies again");
     }
     for name in super::super::snapshot::SNAPSHOT_FILES {
         let file = directory.path().join("metadata").join(name);
-        std::fs::write(&file, b"nonsense").expect("written");
+        write(&file, b"nonsense");
     }
     let refused = Handle::open(setup(directory.path(), options)).expect_err("both copies are gone");
     assert!(refused.to_string().contains("snapshot"), "{refused}");

@@ -330,7 +330,8 @@ fn a_log_that_is_gone_is_damage_and_never_begins_anew() {
     let state = node.state.clone();
     node.replicas.close().expect("closed");
     drop(node);
-    std::fs::remove_dir_all(directory.path().join("data")).expect("removed");
+    let (disk, data) = (OsDisk::shared(), directory.path().join("data"));
+    disk.rename(&data, &directory.path().join("lost")).expect("moved away");
     let node = Node::start(directory.path(), state);
     let offline = error(&node.produce(partition, Acks::All, batch(&["x"])));
     assert!(matches!(offline, ProduceError::Offline(_)), "{offline}");
