@@ -285,7 +285,7 @@ impl State {
                 self.take_batches(index, broker, received);
                 false
             }
-            code => self.refused(index, broker, code, response, now),
+            _ => self.refused(index, broker, response, now),
         }
     }
 
@@ -316,14 +316,8 @@ impl State {
         }
     }
 
-    fn refused(
-        &mut self,
-        index: usize,
-        broker: u32,
-        code: ErrorCode,
-        response: &FetchResponse,
-        now: Instant,
-    ) -> bool {
+    fn refused(&mut self, index: usize, broker: u32, response: &FetchResponse, now: Instant) -> bool {
+        let code = code_of(response.error);
         let lane = self.lanes.entry(broker).or_default();
         lane.subscriptions.remove(&response.subscription_id);
         lane.stale = true;

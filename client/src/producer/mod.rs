@@ -218,10 +218,8 @@ impl Producer {
         })
         .await;
         shared.end();
-        flushed.or_else(|_elapsed| {
-            let reason = "not everything was answered; the deliveries say what was".to_owned();
-            Err(ProduceError::TimedOut { timeout: deadline, reason })
-        })
+        let reason = "not everything was answered; the deliveries say what was".to_owned();
+        flushed.map_err(|_elapsed| ProduceError::TimedOut { timeout: deadline, reason })
     }
 }
 

@@ -62,7 +62,7 @@ async fn records_arrive_in_order_and_know_their_offsets() {
 async fn refusals_lost_answers_and_lost_connections_change_nothing_but_the_time() {
     let broker = FakeBroker::start(&[("t", 1)]);
     let client = client(&broker).await;
-    let producer = client.producer().linger(Duration::ZERO).build().await.unwrap();
+    let producer = client.producer().batch_bytes(1).build().await.unwrap();
     broker.next_faults(&[
         Fault::None,
         Fault::Refuse(ErrorCode::NotEnoughReplicas),
@@ -116,7 +116,7 @@ async fn a_broker_that_dies_and_comes_back_is_latency_not_an_error() {
 async fn after_the_delivery_timeout_what_was_sent_is_unknown_and_what_was_not_is_not_appended() {
     let broker = FakeBroker::start(&[("t", 1)]);
     let client = client(&broker).await;
-    let options = client.producer().linger(Duration::ZERO).delivery_timeout(Duration::from_millis(300));
+    let options = client.producer().batch_bytes(1).delivery_timeout(Duration::from_millis(300));
     let producer = options.build().await.unwrap();
     single(&producer, 0).await.await.unwrap();
     broker.standing_fault(Some(Fault::Swallow));
@@ -144,7 +144,7 @@ async fn after_the_delivery_timeout_what_was_sent_is_unknown_and_what_was_not_is
 async fn a_batch_that_is_refused_for_good_does_not_take_its_successors_with_it() {
     let broker = FakeBroker::start(&[("t", 1)]);
     let client = client(&broker).await;
-    let producer = client.producer().linger(Duration::ZERO).build().await.unwrap();
+    let producer = client.producer().batch_bytes(1).build().await.unwrap();
     broker.next_faults(&[Fault::None, Fault::Refuse(ErrorCode::InvalidTimestamp)]);
     let mut deliveries = Vec::new();
     for number in 0..6 {
@@ -164,7 +164,7 @@ async fn a_drop_resolves_everything_at_once() {
     broker.standing_fault(Some(Fault::Swallow));
     let producer = client.producer().linger(Duration::from_secs(60)).build().await.unwrap();
     let unsent = producer.send(record(1)).await.unwrap();
-    let other = client.producer().linger(Duration::ZERO).build().await.unwrap();
+    let other = client.producer().batch_bytes(1).build().await.unwrap();
     let sent = other.send(record(2)).await.unwrap();
     while broker.requests() == 0 {
         tokio::time::sleep(Duration::from_millis(1)).await;
