@@ -75,10 +75,11 @@ impl Engine {
         if touched.is_empty() && *self.deleted.lock() == newest.deleted {
             return Ok(false);
         }
+        let now_ms = self.trusted_wall_ms();
         let mut plans = Vec::with_capacity(touched.len());
         for log in &touched {
             let core = self.logs.read().get(log).cloned();
-            plans.extend(core.map(|core| self.plan(&core)));
+            plans.extend(core.map(|core| self.plan(&core, now_ms)));
         }
         match self.make_durable(&plans) {
             Ok(()) => {}
@@ -143,9 +144,12 @@ impl Engine {
     }
 
     /// What the log is at this moment, and what that relies on.
-    fn plan(&self, core: &LogCore) -> Plan {
+    fn plan(&self, core: &LogCore, now_ms: Option<i64>) -> Plan {
         let mut state = core.state.lock();
         state.touched = false;
+        if let Some(now_ms) = now_ms {
+            state.producers.expire(now_ms, self.options.producer_expiry_ms);
+        }
         let mut plan = Plan {
             log: core.id,
             entry: Box::default(),

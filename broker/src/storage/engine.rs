@@ -100,6 +100,8 @@ pub(super) struct Engine {
     /// Wall and monotonic time at the opening.
     pub(super) opened_at: (i64, Monotonic),
     pub(super) closed: AtomicBool,
+    /// The opening replayed frames: the first background round covers them, so that the next start need not.
+    pub(super) checkpoint_wanted: AtomicBool,
 }
 
 impl Engine {

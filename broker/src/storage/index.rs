@@ -55,23 +55,25 @@ impl Index {
     }
 
     /// The position of a batch at or before the one that holds `offset`, from which to walk forward.
+    #[cfg(test)]
     pub(super) fn position_for_offset(&self, offset: Offset) -> u64 {
         let wanted = offset.get().saturating_sub(self.base.get());
         self.last_entry(|entry| i64::from(entry.relative_offset) <= wanted)
     }
 
     /// The position of a batch at or before the first one with a timestamp of at least `timestamp_ms`.
+    #[cfg(test)]
     pub(super) fn position_for_timestamp(&self, timestamp_ms: i64) -> u64 {
         self.last_entry(|entry| entry.max_timestamp_before_ms < timestamp_ms)
     }
 
-    /// As [`Index::position_for_offset`], with the batch's base offset.
+    /// Base offset and position of a batch at or before the one that holds `offset`, from which to walk forward.
     pub(super) fn lookup(&self, offset: Offset) -> (Offset, u64) {
         let wanted = offset.get().saturating_sub(self.base.get());
         self.last_batch(|entry| i64::from(entry.relative_offset) <= wanted)
     }
 
-    /// As [`Index::position_for_timestamp`], with the batch's base offset.
+    /// Base offset and position of a batch at or before the first one with a timestamp of at least `timestamp_ms`.
     pub(super) fn lookup_timestamp(&self, timestamp_ms: i64) -> (Offset, u64) {
         self.last_batch(|entry| entry.max_timestamp_before_ms < timestamp_ms)
     }
@@ -92,6 +94,7 @@ impl Index {
         (self.base.advance(i64::from(entry.relative_offset)), u64::from(entry.position))
     }
 
+    #[cfg(test)]
     fn last_entry(&self, holds: impl Fn(&IndexEntry) -> bool) -> u64 {
         let behind = self.entries.partition_point(holds);
         let found = behind.checked_sub(1).and_then(|index| self.entries.get(index));
@@ -99,6 +102,7 @@ impl Index {
     }
 
     /// The segment's base offset.
+    #[cfg(test)]
     pub(super) fn base(&self) -> Offset {
         self.base
     }

@@ -7,7 +7,7 @@ use super::{
     layout::LogFile,
 };
 use crate::{disk::DiskResult, ids::LogId};
-use std::{collections::BTreeSet, time::Duration};
+use std::{collections::BTreeSet, sync::atomic::Ordering, time::Duration};
 
 /// Write-back of a segment is asked for when so many bytes of it wait.
 const WRITE_BACK_BYTES: u64 = 1 << 20;
@@ -54,7 +54,8 @@ impl Engine {
     }
 
     fn checkpoint_is_due(&self) -> bool {
-        self.journal.is_ring_full()
+        self.checkpoint_wanted.swap(false, Ordering::AcqRel)
+            || self.journal.is_ring_full()
             || self.journal.uncheckpointed_bytes() >= self.options.checkpoint_after_bytes
     }
 

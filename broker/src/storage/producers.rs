@@ -167,6 +167,7 @@ impl Producers {
     }
 
     /// Producers known.
+    #[cfg(test)]
     pub(super) fn len(&self) -> usize {
         self.by_id.len()
     }

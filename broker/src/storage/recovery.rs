@@ -78,7 +78,12 @@ pub(super) fn open(setup: StoreSetup) -> Result<(Arc<Engine>, RecoveryReport), O
         doomed: Mutex::default(),
         suspect: report.suspect_logs.clone(),
         closed: AtomicBool::new(false),
+        checkpoint_wanted: AtomicBool::new(report.frames_replayed > 0),
     });
+    if report.frames_replayed == 0 && scan.damage.is_empty() {
+        // Nothing stands behind the checkpoint: starts in a row do not use up the ring.
+        engine.journal.recycle(engine.journal.next_sequence());
+    }
     engine.deleted.lock().retain(|log, _| !deleted.contains(log));
     let next_sequence = engine.journal.next_sequence();
     let ahead = install(&engine, logs, next_sequence);
@@ -146,7 +151,7 @@ pub(super) fn recover(
     }
     let mut logs = BTreeMap::new();
     for (log, entry) in &checkpoint.logs {
-        let state = read_entry(files, options, *log, entry, now_ms, &mut report)?;
+        let state = read_entry(files, (*log, entry), now_ms, &mut report)?;
         logs.insert(*log, state);
     }
     let scan = Scan::read(&*files.disk, &files.path.join(JOURNAL_DIRECTORY), checkpoint.covers)?;
@@ -220,13 +225,11 @@ fn describe_journal(scan: &Scan, logs: &BTreeMap<LogId, LogState>, report: &mut 
 /// One log of the checkpoint, with its producers.
 fn read_entry(
     files: &SegmentFiles,
-    options: &super::StoreOptions,
-    log: LogId,
-    entry: &[u8],
+    (log, entry): (LogId, &[u8]),
     now_ms: i64,
     report: &mut RecoveryReport,
 ) -> Result<LogState, OpenError> {
-    let decoded = LogState::decode(entry, LogOptions::default(), options.index_interval_bytes);
+    let decoded = LogState::decode(entry, LogOptions::default(), files.index_interval_bytes);
     let (mut state, over_snapshot) = decoded.map_err(|error| OpenError::Damaged {
         file: files.path.join(CHECKPOINT_FILE),
         position: 0,

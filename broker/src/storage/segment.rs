@@ -11,6 +11,7 @@ use crate::{
     disk::{DiskResult, read_file},
     ids::{LogId, Offset},
 };
+use cairn_proto::record::BatchHeader;
 use std::sync::{Arc, Weak};
 
 /// An index file is smaller than this: 32 bits of positions, one entry of 16 bytes per some KiB.
@@ -125,10 +126,11 @@ impl Segment {
     }
 
     /// Notes a batch that was written at the published end.
-    pub(super) fn note(&mut self, base: Offset, end: Offset, bytes: u64, max_timestamp_ms: i64, now_ms: i64) {
+    pub(super) fn note(&mut self, header: &BatchHeader, bytes: u64, now_ms: i64) {
+        let (base, end) = (Offset(header.base_offset), Offset(header.next_offset()));
         assert!(base >= self.end && end > base, "a batch at {base} cannot follow {}", self.end);
         self.gapless &= base == self.end;
-        self.index.note(base, self.bytes, max_timestamp_ms, now_ms);
+        self.index.note(base, self.bytes, header.max_timestamp_ms, now_ms);
         self.bytes += bytes;
         self.end = end;
     }
@@ -167,7 +169,9 @@ impl Segment {
         out.extend_from_slice(&self.end.get().to_le_bytes());
         out.extend_from_slice(&self.bytes.to_le_bytes());
         out.extend_from_slice(&self.first_append_ms.to_le_bytes());
-        out.push(u8::from(self.gapless) * GAPLESS | u8::from(self.cut_due) * CUT_DUE);
+        let gapless = if self.gapless { GAPLESS } else { 0 };
+        let cut_due = if self.cut_due { CUT_DUE } else { 0 };
+        out.push(gapless | cut_due);
         out.extend_from_slice(&count_of(self.index_on_disk));
         self.index.encode_tail(self.index_tail_from(), out);
     }

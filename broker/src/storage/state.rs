@@ -95,7 +95,7 @@ impl LogState {
         let Some(segment) = self.segments.last_mut() else {
             panic!("a batch was written and there is no segment");
         };
-        segment.note(base, end, total_bytes as u64, header.max_timestamp_ms, now_ms);
+        segment.note(header, total_bytes as u64, now_ms);
         let epoch = LeaderEpoch(header.leader_epoch);
         if self.epochs.latest().is_none_or(|latest| latest.epoch < epoch) {
             self.epochs.assign(epoch, base);

@@ -130,7 +130,7 @@ fn checkpoints_keep_the_journal_small_and_an_idle_one_writes_nothing() {
     }
     store.sync().expect("synced");
     let written = store.status().checkpoints;
-    assert!(written > 10, "{written} checkpoints of 40 MB through a ring of 16 MiB");
+    assert!(written > 10, "{written} checkpoints of 40 MB through a ring of 32 MiB");
     store.checkpoint().expect("a checkpoint");
     let written = store.status().checkpoints;
     store.checkpoint().expect("nothing to do");

@@ -1,6 +1,8 @@
 //! The store on a real file system: what is appended is read back, by this process life and by the next, whatever was in
 //! between. A store that is dropped without `close` and never stepped is a killed one.
 
+#![expect(clippy::disallowed_methods, reason = "these tests look at the files behind the store's back")]
+
 mod damage;
 mod deleting;
 mod lives;
@@ -34,9 +36,9 @@ impl StoreListener for Told {
 pub(super) fn small_options() -> StoreOptions {
     StoreOptions {
         journal: JournalOptions {
-            file_bytes_first: 1 << 20,
-            file_bytes_max: 4 << 20,
-            ring_bytes_max: 16 << 20,
+            file_bytes_first: 4 << 20,
+            file_bytes_max: 8 << 20,
+            ring_bytes_max: 32 << 20,
             ..JournalOptions::default()
         },
         index_interval_bytes: 256,
