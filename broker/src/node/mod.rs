@@ -203,11 +203,10 @@ impl Node {
         let maintenance = self.maintenance;
         let closing = tokio::task::spawn_blocking(move || {
             maintenance.stop();
-            metadata.close();
+            let decided = metadata.close();
+            // Also when the metadata failed: what the partitions hold is made durable all the same.
             replicas.close().map_err(ShutdownError::Replicas)?;
-            if let Some(failure) = metadata.fatal().borrow().clone() {
-                return Err(ShutdownError::Metadata(failure));
-            }
+            decided.map_err(ShutdownError::Metadata)?;
             directory.write_clean_shutdown(&clean).map_err(ShutdownError::CleanFile)
         });
         closing.await.unwrap_or_else(|error| Err(ShutdownError::Cut(error.to_string())))

@@ -92,6 +92,9 @@ pub enum TopicError {
     /// The metadata did not take it.
     #[error(transparent)]
     Propose(#[from] ProposeError),
+    /// It is recorded, and this broker's data directory is fenced.
+    #[error("recorded, but the partitions here cannot be used: {0}")]
+    DirectoryFailed(String),
     /// The deadline passed before it was known to be done.
     #[error("not done before the deadline; it may still happen: look at the topic before trying again")]
     TimedOut,
@@ -104,7 +107,10 @@ impl TopicError {
             Self::Refused(refusal) => refusal.retryable(),
             Self::Propose(error) => error.retryable(),
             Self::TimedOut => true,
-            Self::Unknown { .. } | Self::Partitions { .. } | Self::NothingToChange => false,
+            Self::DirectoryFailed(_)
+            | Self::Unknown { .. }
+            | Self::Partitions { .. }
+            | Self::NothingToChange => false,
         }
     }
 }
@@ -236,18 +242,27 @@ impl Broker {
     }
 
     /// Proposes, and waits until this broker acts on it.
-    async fn change(&self, command: Command) -> Result<Outcome, ProposeError> {
+    async fn change(&self, command: Command) -> Result<Outcome, TopicError> {
         let committed = self.metadata().propose(command).await?;
-        self.applied(committed.index).await;
+        self.applied(committed.index).await?;
         Ok(committed.outcome)
     }
 
-    /// Waits until the replicas have taken over the image with this command.
-    async fn applied(&self, index: MetadataIndex) {
-        let mut images = self.images();
-        // The sender lives as long as the broker; without it there is nothing left to wait for.
+    /// Waits until this broker shows the image with this command, and its partitions can be used.
+    async fn applied(&self, index: MetadataIndex) -> Result<(), TopicError> {
+        let (mut images, mut settled) = (self.images(), self.replicas().applied());
+        // The senders live as long as the broker; without them there is nothing left to wait for.
         let _ = images.wait_for(|image| image.index >= index).await;
+        if *settled.borrow() < index {
+            let replicas = self.replicas().clone();
+            let failure = tokio::task::spawn_blocking(move || replicas.status().failure).await;
+            if let Ok(Some(failure)) = failure {
+                return Err(TopicError::DirectoryFailed(failure));
+            }
+        }
+        let _ = settled.wait_for(|settled| *settled >= index).await;
         self.maintenance().wake();
+        Ok(())
     }
 
     fn topic_named(&self, name: &str) -> Result<Arc<Topic>, TopicError> {

@@ -99,6 +99,7 @@ impl Coded for TopicError {
             Self::Unknown { .. } => ErrorCode::UnknownTopicOrPartition,
             Self::Partitions { .. } => ErrorCode::InvalidPartitions,
             Self::NothingToChange => ErrorCode::InvalidRequest,
+            Self::DirectoryFailed(_) => ErrorCode::StorageFailed,
             Self::Propose(error) => error.code(),
             Self::TimedOut => ErrorCode::TimedOut,
         }
