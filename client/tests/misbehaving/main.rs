@@ -3,7 +3,6 @@
 #![expect(
     clippy::unwrap_used,
     clippy::expect_used,
-    clippy::indexing_slicing,
     reason = "all of it is tests, and a panic fails them; clippy takes only the test functions for tests"
 )]
 
