@@ -101,12 +101,6 @@ impl Index {
         found.map_or(0, |entry| u64::from(entry.position))
     }
 
-    /// The segment's base offset.
-    #[cfg(test)]
-    pub(super) fn base(&self) -> Offset {
-        self.base
-    }
-
     /// The greatest timestamp of all batches noted; negative when there is none.
     pub(super) fn max_timestamp_ms(&self) -> i64 {
         self.max_timestamp_ms

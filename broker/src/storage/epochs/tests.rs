@@ -1,5 +1,11 @@
 //! The epoch cache against its rules, and against a plain list that says the epoch of every offset.
 
+#![expect(
+    clippy::cast_possible_truncation,
+    clippy::cast_sign_loss,
+    reason = "small numbers drawn by the tests themselves"
+)]
+
 use super::*;
 use proptest::prelude::*;
 

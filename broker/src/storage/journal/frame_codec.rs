@@ -278,6 +278,3 @@ fn cause_of(payload: &[u8]) -> Result<DeletionCause, FrameProblem> {
         _ => Err(FrameProblem::Malformed("its cause is none of the known ones")),
     }
 }
-
-/// Bytes that the smallest append has.
-pub(super) const APPEND_BYTES_MIN: usize = APPEND_BYTES + HEADER_BYTES;

@@ -1,5 +1,11 @@
 //! The rules of idempotence one by one, then against a plain model that remembers every batch there ever was.
 
+#![expect(
+    clippy::cast_possible_truncation,
+    clippy::cast_sign_loss,
+    reason = "small numbers drawn by the tests themselves"
+)]
+
 use super::*;
 use crate::storage::decode::Cursor;
 use proptest::prelude::*;
