@@ -23,7 +23,7 @@ use crate::{
     },
 };
 use bytes::Bytes;
-use cairn_proto::record::{Batch, HEADER_BYTES, StampedBatch};
+use cairn_proto::record::{Batch, StampedBatch};
 
 /// Bytes in front of the payload.
 pub(super) const FRAME_HEADER_BYTES: usize = 64;
