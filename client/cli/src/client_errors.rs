@@ -95,6 +95,7 @@ fn out_of_range(topic: &str, partition: u32, offset: i64, (start, end): (i64, i6
     let range = match (start, end) {
         (0.., 0..) => format!(": it holds {start} to {end} (exclusive)"),
         (0.., _) => format!(": it begins at {start}"),
+        (_, 0..) => format!(": it ends at {end}"),
         _ => String::new(),
     };
     Failure::failed(format!("offset {offset} is out of range of partition {partition} of '{topic}'{range}"))

@@ -73,6 +73,7 @@ pub(crate) async fn run(args: &ConsumeArgs, session: &Session) -> Result<(), Fai
         let ends = partitions.map(|partition| consumer.high_watermark(&args.topic, partition));
         until = until.ends(args.partition.unwrap_or(0), ends.map(Option::unwrap_or_default));
         for (partition, position) in positions(&consumer) {
+            require_in_range(&consumer, &args.topic, partition, position)?;
             until.reached(partition, position);
         }
     }
@@ -95,6 +96,21 @@ fn start_at(start: Start) -> StartAt {
         Start::Last(count) => StartAt::FromEnd(count),
         Start::Time(timestamp_ms) => StartAt::Timestamp(timestamp_ms),
     }
+}
+
+/// An offset behind the end is an error here as it is where the broker would be asked for it: not an empty success.
+fn require_in_range(
+    consumer: &Consumer,
+    topic: &str,
+    partition: u32,
+    offset: i64,
+) -> Result<(), ConsumeError> {
+    let high_watermark = consumer.high_watermark(topic, partition).unwrap_or(i64::MAX);
+    if offset <= high_watermark {
+        return Ok(());
+    }
+    let topic = topic.to_owned();
+    Err(ConsumeError::OffsetOutOfRange { topic, partition, offset, log_start: -1, high_watermark })
 }
 
 fn positions(consumer: &Consumer) -> Vec<(u32, i64)> {

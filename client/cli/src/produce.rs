@@ -17,6 +17,7 @@ use crate::{
     sending::{AcksOption, BatchingArgs, SendingArgs},
     session::Session,
     stopwatch::Stopwatch,
+    table,
 };
 use bytes::Bytes;
 use cairn_client::{Delivery, Producer, TopicDescription};
@@ -209,6 +210,6 @@ fn report(
     });
     output.print(&value, || {
         let verb = if acknowledges { "acknowledged" } else { "sent, not acknowledged" };
-        format!("{} records {verb} in {seconds:.2} s\n", tally.lines_sent)
+        format!("{} {verb} in {seconds:.2} s\n", table::counted(tally.lines_sent, "record"))
     })
 }

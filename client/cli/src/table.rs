@@ -59,6 +59,11 @@ pub(crate) fn printable(text: &str) -> String {
     text.chars().map(|character| if character.is_control() { '\u{fffd}' } else { character }).collect()
 }
 
+/// `1 line`, `2 lines`.
+pub(crate) fn counted(count: u64, noun: &str) -> String {
+    if count == 1 { format!("1 {noun}") } else { format!("{count} {noun}s") }
+}
+
 /// A byte count in the largest unit that keeps it at least 1, as `1.5 GiB`.
 pub(crate) fn bytes(count: u64) -> String {
     const UNITS: [&str; 6] = ["KiB", "MiB", "GiB", "TiB", "PiB", "EiB"];
@@ -109,7 +114,8 @@ mod tests {
     }
 
     #[test]
-    fn sizes_and_durations() {
+    fn counts_sizes_and_durations() {
+        assert_eq!([counted(0, "line"), counted(1, "line")], ["0 lines", "1 line"]);
         assert_eq!(bytes(0), "0 B");
         assert_eq!(bytes(1023), "1023 B");
         assert_eq!(bytes(1536), "1.5 KiB");

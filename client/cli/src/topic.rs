@@ -7,7 +7,7 @@ use crate::{
     exit::Exit,
     failure::Failure,
     session::Session,
-    table::{Align, Table},
+    table::{self, Align, Table},
 };
 use cairn_client::{NewTopic, TopicAlteration, TopicSummary};
 use clap::{ArgGroup, Args, Subcommand, value_parser};
@@ -119,14 +119,10 @@ async fn create(args: &CreateArgs, session: &Session) -> Result<(), Failure> {
         "replication_factor": created.replication_factor,
     });
     session.output.print(&value, || {
-        let partitions = counted(created.partitions, "partition");
-        let replicas = counted(created.replication_factor, "replica");
+        let partitions = table::counted(created.partitions.into(), "partition");
+        let replicas = table::counted(created.replication_factor.into(), "replica");
         format!("created topic '{name}' with {partitions}, {replicas} each\nnext: echo hello | cairn produce {name}\n")
     })
-}
-
-fn counted(count: u32, noun: &str) -> String {
-    if count == 1 { format!("1 {noun}") } else { format!("{count} {noun}s") }
 }
 
 async fn list(session: &Session) -> Result<(), Failure> {

@@ -2,7 +2,7 @@
 //! in none: what was not sent stands behind `lines_sent`.
 
 use super::record::LineError;
-use crate::{exit::Exit, failure::Failure, lines::InputError};
+use crate::{exit::Exit, failure::Failure, lines::InputError, table};
 use cairn_client::{Delivered, ProduceError};
 
 /// Why no further line was sent.
@@ -71,7 +71,7 @@ impl Tally {
             _ => cause.exit,
         };
         let Self { acknowledged, failed, unknown, .. } = self;
-        let counts = format!("{acknowledged} lines are acknowledged, {failed} failed, {unknown} unknown");
+        let counts = format!("lines acknowledged {acknowledged}, failed {failed}, unknown {unknown}");
         let mut failure = Failure::new(exit, format!("{}; {counts}", cause.message)).advise(advice);
         failure.details = cause.details;
         let first_line = |first: &Option<(u64, ProduceError)>| first.as_ref().map(|(line, _)| *line);
@@ -124,12 +124,15 @@ impl Tally {
         }
         if let Some((line, _)) = &self.first_unknown {
             advice.push(format!(
-                "from line {line} on, {} lines may or may not be in the log: read the topic's end before sending them again",
-                self.unknown
+                "from line {line} on, {} may or may not be in the log: read the topic's end before sending again",
+                table::counted(self.unknown, "line")
             ));
         }
         if let Some((line, _)) = &self.first_failed {
-            advice.push(format!("from line {line} on, {} lines are not in the log", self.failed));
+            advice.push(format!(
+                "from line {line} on, not in the log: {}",
+                table::counted(self.failed, "line")
+            ));
         }
         if let Some(line) = self.first_unsent(stop) {
             advice.push(format!("line {line} and all behind it were not sent"));
