@@ -7,7 +7,7 @@ use cairn_benches::{
 };
 
 /// The row.
-pub fn run(machine: &Machine) -> anyhow::Result<Vec<String>> {
+pub(crate) fn run(machine: &Machine) -> anyhow::Result<Vec<String>> {
     let records = machine.amount(2 << 20).to_string();
     let directory = machine.directory()?;
     let broker = machine.broker(&directory.path().join("data")).start()?;

@@ -10,7 +10,7 @@ use std::time::{Duration, Instant};
 use tonic_health::pb::{HealthCheckRequest, health_client::HealthClient};
 
 /// The row.
-pub fn run(machine: &Machine) -> anyhow::Result<Vec<String>> {
+pub(crate) fn run(machine: &Machine) -> anyhow::Result<Vec<String>> {
     tokio::runtime::Builder::new_multi_thread()
         .worker_threads(2)
         .enable_all()

@@ -10,7 +10,7 @@ use std::{
 const MIB: f64 = 1024.0 * 1024.0;
 
 /// The row.
-pub fn run(machine: &Machine) -> anyhow::Result<Vec<String>> {
+pub(crate) fn run(machine: &Machine) -> anyhow::Result<Vec<String>> {
     let directory = machine.directory()?;
     let broker = machine.broker(&directory.path().join("data")).start()?;
     std::thread::sleep(Duration::from_secs(2));
@@ -35,7 +35,7 @@ pub fn run(machine: &Machine) -> anyhow::Result<Vec<String>> {
             samples.push(ProcessUsage::of(broker.id())?.anonymous_bytes as f64 / MIB);
         }
         stop.store(true, Ordering::Relaxed);
-        load.join().map_err(|_| anyhow::anyhow!("the load panicked"))?
+        load.join().unwrap_or_else(|_panic| Err(anyhow::anyhow!("the load panicked")))
     })?;
     let half = samples.len() / 2;
     let greatest = |samples: &[f64]| samples.iter().copied().fold(0.0, f64::max);

@@ -16,7 +16,7 @@ fn p99_us(machine: &Machine, partitions: u32) -> anyhow::Result<f64> {
 }
 
 /// The row.
-pub fn run(machine: &Machine) -> anyhow::Result<Vec<String>> {
+pub(crate) fn run(machine: &Machine) -> anyhow::Result<Vec<String>> {
     let one = p99_us(machine, 1)?;
     let many = p99_us(machine, 1000)?;
     let one_again = p99_us(machine, 1)?;

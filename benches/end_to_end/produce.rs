@@ -30,7 +30,7 @@ fn measure(machine: &Machine, records: u64, planted: Option<&str>) -> anyhow::Re
 }
 
 /// The row.
-pub fn run(machine: &Machine) -> anyhow::Result<Vec<String>> {
+pub(crate) fn run(machine: &Machine) -> anyhow::Result<Vec<String>> {
     // Three laps of a journal ring of 1 GiB.
     let records = machine.amount(3 << 20);
     let bytes = records * 1024;

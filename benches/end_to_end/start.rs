@@ -22,13 +22,13 @@ fn empty_start(machine: &Machine) -> anyhow::Result<f64> {
 }
 
 /// Empty directory to ready.
-pub fn run(machine: &Machine) -> anyhow::Result<Vec<String>> {
+pub(crate) fn run(machine: &Machine) -> anyhow::Result<Vec<String>> {
     let milliseconds = empty_start(machine)? * 1e3;
     Ok(vec![format!("empty start to ready: {milliseconds:.1} ms; to reach: <= 50 ms")])
 }
 
 /// `kill -9` under load with a log of 10 GB.
-pub fn run_recovery(machine: &Machine) -> anyhow::Result<Vec<String>> {
+pub(crate) fn run_recovery(machine: &Machine) -> anyhow::Result<Vec<String>> {
     let empty = empty_start(machine)?;
     let directory = machine.directory()?;
     let data = directory.path().join("data");
@@ -47,7 +47,7 @@ pub fn run_recovery(machine: &Machine) -> anyhow::Result<Vec<String>> {
 }
 
 /// 1,000 partitions in one topic; a start with 100,000, and what they cost.
-pub fn run_many_partitions(machine: &Machine) -> anyhow::Result<Vec<String>> {
+pub(crate) fn run_many_partitions(machine: &Machine) -> anyhow::Result<Vec<String>> {
     let directory = machine.directory()?;
     let data = directory.path().join("data");
     let broker = machine.broker(&data).start()?;
