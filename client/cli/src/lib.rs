@@ -1,5 +1,5 @@
 //! The command line `cairn`. Pure parts (templates, lines, tables, tallies) stand in files of their own; a command's
-//! `run` connects them to a [`Session`]. Whatever happens ends as an [`Exit`]: every byte of
+//! `run` connects them to a `Session`. Whatever happens ends as an `Exit`: every byte of
 //! output goes through `output`, and nothing panics because a reader went away.
 
 mod bench;
