@@ -122,48 +122,55 @@ impl Checkpoint {
             Err(error) => return Err(error.into()),
         };
         let (first, second) = file.split_at(file.len() / 2);
-        match (Self::read_copy(&path, first, 0)?, Self::read_copy(&path, second, first.len())?) {
-            (Ok(checkpoint), Ok(_)) => Ok(Some(Found { checkpoint, damaged_copy: None })),
-            (Ok(checkpoint), Err(damage)) | (Err(damage), Ok(checkpoint)) => {
-                Ok(Some(Found { checkpoint, damaged_copy: Some(damage) }))
-            }
+        let (first, second) = (sealed_copy(&path, first, 0)?, sealed_copy(&path, second, first.len())?);
+        let (content, damaged_copy) = match (first, second) {
+            (Ok(content), Ok(_)) => (content, None),
+            (Ok(content), Err(damage)) | (Err(damage), Ok(content)) => (content, Some(damage)),
             (Err((position, first)), Err((_, second))) => {
                 let detail = format!(
                     "both copies are unreadable (first: {first}; second: {second}). Nothing was changed: restore this file, or \
                      restore the directory from a replica or a backup"
                 );
+                return Err(OpenError::Damaged { file: path, position, detail });
+            }
+        };
+        match Self::decode(content) {
+            Ok(checkpoint) => Ok(Some(Found { checkpoint, damaged_copy })),
+            Err(error) => {
+                let (position, detail) = ((HEADER_BYTES + error.at) as u64, error.to_string());
                 Err(OpenError::Damaged { file: path, position, detail })
             }
         }
     }
+}
 
-    /// One copy, or where and how it is damaged.
-    fn read_copy(path: &Path, copy: &[u8], at: usize) -> Result<Result<Self, (u64, String)>, OpenError> {
-        let damaged = |error: &DecodeError| Ok(Err(((at + error.at) as u64, error.to_string())));
-        let mut bytes = Cursor::new(copy);
-        let header = (|| Ok((bytes.array::<8>()?, bytes.u32()?, bytes.u64()?, bytes.u32()?)))();
-        let (magic, format, length, stored) = match header {
-            Ok(header) => header,
-            Err(error) => return damaged(&error),
-        };
-        let content = bytes.rest();
-        if magic != MAGIC || usize::try_from(length) != Ok(content.len()) {
-            return damaged(&DecodeError {
-                at: 0,
-                detail: "this is no header of a checkpoint of this length",
-            });
-        }
-        if checksum(format, content) != stored {
-            return damaged(&DecodeError { at: HEADER_BYTES, detail: "the checksum does not match" });
-        }
-        if format > FORMAT {
-            return Err(OpenError::NewerFormat { file: path.to_path_buf(), found: format, known: FORMAT });
-        }
-        match Self::decode(content) {
-            Ok(checkpoint) => Ok(Ok(checkpoint)),
-            Err(error) => damaged(&DecodeError { at: HEADER_BYTES + error.at, ..error }),
-        }
+/// Where and how a copy is damaged.
+type CopyDamage = (u64, String);
+
+/// The content of one copy whose checksum is right, or where and how it is damaged.
+fn sealed_copy<'a>(
+    path: &Path,
+    copy: &'a [u8],
+    at: usize,
+) -> Result<Result<&'a [u8], CopyDamage>, OpenError> {
+    let damaged = |error: DecodeError| Ok(Err(((at + error.at) as u64, error.to_string())));
+    let mut bytes = Cursor::new(copy);
+    let header = (|| Ok((bytes.array::<8>()?, bytes.u32()?, bytes.u64()?, bytes.u32()?)))();
+    let (magic, format, length, stored) = match header {
+        Ok(header) => header,
+        Err(error) => return damaged(error),
+    };
+    let content = bytes.rest();
+    if magic != MAGIC || usize::try_from(length) != Ok(content.len()) {
+        return damaged(DecodeError { at: 0, detail: "this is no header of a checkpoint of this length" });
     }
+    if checksum(format, content) != stored {
+        return damaged(DecodeError { at: HEADER_BYTES, detail: "the checksum does not match" });
+    }
+    if format > FORMAT {
+        return Err(OpenError::NewerFormat { file: path.to_path_buf(), found: format, known: FORMAT });
+    }
+    Ok(Ok(content))
 }
 
 fn checksum(format: u32, content: &[u8]) -> u32 {

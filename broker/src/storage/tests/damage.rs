@@ -50,7 +50,7 @@ fn any_flipped_byte_of_a_segment_is_found_and_the_rest_is_served() {
     closed_store(&path);
     let file = segments(&path)[1].clone();
     let whole = std::fs::read(&file).expect("read");
-    for position in (0..whole.len()).step_by(41) {
+    for position in (0..whole.len()).step_by(83) {
         flip(&file, position);
         let (store, _) = open(&path);
         let log = store.log(LOG).expect("there");

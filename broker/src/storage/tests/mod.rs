@@ -7,6 +7,7 @@ mod damage;
 mod deleting;
 mod lives;
 mod truncating;
+mod verifying;
 
 use super::*;
 use crate::{
