@@ -72,7 +72,9 @@ impl Engine {
         }
         let mut covers = self.journal.synced();
         let touched = std::mem::take(&mut *self.touched.lock());
-        if touched.is_empty() && *self.deleted.lock() == newest.deleted {
+        // Frames that the newest checkpoint knew already may have been synced since: then it may cover them now.
+        let more_covered = covers > newest.covers && self.checkpoint_is_urgent();
+        if touched.is_empty() && !more_covered && *self.deleted.lock() == newest.deleted {
             return Ok(false);
         }
         let now_ms = self.trusted_wall_ms();

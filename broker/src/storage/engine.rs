@@ -22,7 +22,7 @@ use std::{
     collections::{BTreeMap, BTreeSet},
     sync::{
         Arc,
-        atomic::{AtomicBool, AtomicI64, AtomicU64, Ordering},
+        atomic::{AtomicBool, AtomicI64, AtomicU64, AtomicUsize, Ordering},
     },
     time::Duration,
 };
@@ -100,6 +100,8 @@ pub(super) struct Engine {
     /// Wall and monotonic time at the opening.
     pub(super) opened_at: (i64, Monotonic),
     pub(super) closed: AtomicBool,
+    /// What the journal took last as its largest batch; asked for again when a batch is larger.
+    pub(super) batch_bytes_max: AtomicUsize,
     /// The opening replayed frames: the first background round covers them, so that the next start need not.
     pub(super) checkpoint_wanted: AtomicBool,
 }
@@ -198,6 +200,16 @@ impl Engine {
         None
     }
 
+    /// The largest batch that the journal takes, if a batch of so many bytes is too large.
+    pub(super) fn too_large(&self, bytes: usize) -> Option<usize> {
+        if bytes <= self.batch_bytes_max.load(Ordering::Relaxed) {
+            return None;
+        }
+        let bytes_max = self.journal.batch_bytes_max();
+        self.batch_bytes_max.store(bytes_max, Ordering::Relaxed);
+        (bytes > bytes_max).then_some(bytes_max)
+    }
+
     /// Adds a log to the tables.
     pub(super) fn insert(&self, logs: &mut BTreeMap<LogId, Arc<LogCore>>, core: &Arc<LogCore>) {
         self.commits.insert(core.id, Arc::clone(&core.durable));
@@ -213,15 +225,6 @@ impl Engine {
             }
             doomed.push(Doomed { sequence, log, file: Some(LogFile::Segment(segment.base)) });
             doomed.push(Doomed { sequence, log, file: Some(LogFile::Index(segment.base)) });
-        }
-    }
-}
-
-impl Drop for Engine {
-    fn drop(&mut self) {
-        // The writer thread ends with its store. Whoever wants to know how calls `Store::close`.
-        if let Err(failure) = self.journal.close() {
-            tracing::debug!(%failure, "the journal ends fenced");
         }
     }
 }

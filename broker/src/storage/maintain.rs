@@ -37,25 +37,30 @@ impl Engine {
         let mut busy = self.write_back().map_err(|error| self.fail(error))?;
         let mut refused = false;
         if self.checkpoint_is_due() {
-            refused = !self.write_checkpoint()?;
-            busy = true;
+            let written = self.write_checkpoint()?;
+            (busy, refused) = (busy || written, !written);
         }
         let mut steps = 0;
-        while self.journal.wants_prepare() && steps < PREPARE_STEPS_MAX {
+        let mut more = true;
+        while more && self.journal.wants_prepare() && steps < PREPARE_STEPS_MAX {
             steps += 1;
-            if !self.journal.prepare()? {
-                break;
-            }
+            more = self.journal.prepare()?;
         }
-        busy |= self.journal.wants_prepare();
+        // What still wants to be prepared and cannot was refused.
+        busy |= more && self.journal.wants_prepare();
+        refused |= !more && self.journal.wants_prepare();
         busy |= self.remove_doomed().map_err(|error| self.fail(error))?;
         self.reserve.restore().map_err(|error| self.fail(error))?;
-        Ok(if refused { Some(REFUSED) } else { busy.then_some(BUSY) })
+        Ok(if busy { Some(BUSY) } else { refused.then_some(REFUSED) })
     }
 
     fn checkpoint_is_due(&self) -> bool {
-        self.checkpoint_wanted.swap(false, Ordering::AcqRel)
-            || self.journal.is_ring_full()
+        self.checkpoint_wanted.swap(false, Ordering::AcqRel) || self.checkpoint_is_urgent()
+    }
+
+    /// Whether the journal holds more than it should.
+    pub(super) fn checkpoint_is_urgent(&self) -> bool {
+        self.journal.is_ring_full()
             || self.journal.uncheckpointed_bytes() >= self.options.checkpoint_after_bytes
     }
 

@@ -29,7 +29,7 @@ use std::{
     path::Path,
     sync::{
         Arc,
-        atomic::{AtomicBool, AtomicU64},
+        atomic::{AtomicBool, AtomicU64, AtomicUsize},
     },
 };
 
@@ -78,6 +78,7 @@ pub(super) fn open(setup: StoreSetup) -> Result<(Arc<Engine>, RecoveryReport), O
         doomed: Mutex::default(),
         suspect: report.suspect_logs.clone(),
         closed: AtomicBool::new(false),
+        batch_bytes_max: AtomicUsize::new(0),
         checkpoint_wanted: AtomicBool::new(report.frames_replayed > 0),
     });
     if report.frames_replayed == 0 && scan.damage.is_empty() {

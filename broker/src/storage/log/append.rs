@@ -66,8 +66,11 @@ impl Log {
     }
 
     fn check_size(&self, bytes: usize, bytes_max: usize) -> Result<(), AppendError> {
-        let bytes_max = bytes_max.min(self.engine.journal.batch_bytes_max());
-        if bytes > bytes_max { Err(AppendError::TooLarge { bytes, bytes_max }) } else { Ok(()) }
+        if bytes > bytes_max {
+            return Err(AppendError::TooLarge { bytes, bytes_max });
+        }
+        let too_large = self.engine.too_large(bytes);
+        too_large.map_or(Ok(()), |bytes_max| Err(AppendError::TooLarge { bytes, bytes_max }))
     }
 
     /// Writes a batch that may be appended, notes it, and queues its frames.
