@@ -52,6 +52,17 @@ pub struct StoreOptions {
     pub reserve_bytes: u64,
     /// Idempotent producers that wrote nothing for this long are forgotten.
     pub producer_expiry_ms: i64,
+    /// What is wrong on purpose.
+    #[cfg(feature = "planted-bugs")]
+    pub plant: Option<StorePlant>,
+}
+
+/// Bugs for showing that the checkers find them. Never in a release.
+#[cfg(feature = "planted-bugs")]
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum StorePlant {
+    /// A truncation queues a frame that says nothing.
+    TruncateNotJournaled,
 }
 
 impl Default for StoreOptions {
@@ -65,6 +76,8 @@ impl Default for StoreOptions {
             open_segments_max: 400,
             reserve_bytes: 4 << 20,
             producer_expiry_ms: 24 * 60 * 60 * 1000,
+            #[cfg(feature = "planted-bugs")]
+            plant: None,
         }
     }
 }

@@ -3,6 +3,8 @@
 //! directory's sync, and only then the log's new end; until the frame is queued every failure leaves the log as it was.
 
 use super::Log;
+#[cfg(feature = "planted-bugs")]
+use crate::storage::{DeletionCause, options::StorePlant};
 use crate::{
     disk::{Caching, DiskErrorKind, DiskResult, OpenMode, read_file},
     ids::{LogId, Offset},
@@ -55,7 +57,15 @@ impl Log {
         };
         let copy = self.copy_kept(&mut state, end, position)?;
         let covers = state.covers;
-        let sequence = engine.enqueue(log, &mut state, FrameBody::Truncate { end })?;
+        let body = FrameBody::Truncate { end };
+        #[cfg(feature = "planted-bugs")]
+        let body = match engine.options.plant {
+            Some(StorePlant::TruncateNotJournaled) => {
+                FrameBody::LogStart { start: state.start, cause: DeletionCause::Retention }
+            }
+            None => body,
+        };
+        let sequence = engine.enqueue(log, &mut state, body)?;
         self.core.durable.cut(sequence, end);
         // A checkpoint may look at the log while the frame is on its way: to it the frame has not happened yet.
         (state.covers, state.truncating) = (covers, Some(sequence));
