@@ -198,8 +198,9 @@ impl Journal {
         let shared = &self.0.shared;
         let (bytes, largest) = shared.ring.lock().sizes();
         let next = shared.options.file_bytes_max.min(shared.ring_bytes_max.saturating_sub(bytes));
-        let file_bytes = largest.max(next.saturating_sub(FILE_BYTES_KEPT)).saturating_sub(FILE_BYTES_KEPT);
-        usize::try_from(file_bytes).unwrap_or(usize::MAX).saturating_sub(APPEND_BYTES)
+        let file_bytes = largest.max(next.saturating_sub(kept_bytes(next)));
+        let free_bytes = file_bytes.saturating_sub(kept_bytes(file_bytes));
+        usize::try_from(free_bytes).unwrap_or(usize::MAX).saturating_sub(APPEND_BYTES)
     }
 
     /// A durable checkpoint covers all frames below: whole files below it become free. Not to be called by the listener.
@@ -246,5 +247,7 @@ impl Journal {
     }
 }
 
-/// What a file's head and the end that is kept for control frames take of it, at most.
-const FILE_BYTES_KEPT: u64 = 2 << 20;
+/// What a file's head and the end that is kept for control frames take of a file of that size, at most.
+fn kept_bytes(file_bytes: u64) -> u64 {
+    (file_bytes / 4).clamp(16 << 10, 2 << 20)
+}
