@@ -67,6 +67,9 @@ impl Log {
         let Some(start) = start_after_retention(&facts, &state.options, high_watermark, now_ms) else {
             return Ok(None);
         };
+        if start <= state.start {
+            return Ok(None);
+        }
         self.raise_locked(&mut state, start, DeletionCause::Retention)?;
         Ok(Some(start))
     }
