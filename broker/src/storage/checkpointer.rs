@@ -66,6 +66,15 @@ impl Engine {
     /// Writes a checkpoint if anything changed since the newest one. A full disk is a refusal: `false`, and the next round
     /// tries again.
     pub(super) fn write_checkpoint(&self) -> Result<bool, StoreFailure> {
+        self.write_checkpoint_if(false)
+    }
+
+    /// As [`Engine::write_checkpoint`], also when no log changed: the frames that it covers need not be kept then.
+    pub(super) fn write_covering_checkpoint(&self) -> Result<bool, StoreFailure> {
+        self.write_checkpoint_if(true)
+    }
+
+    fn write_checkpoint_if(&self, anyway: bool) -> Result<bool, StoreFailure> {
         let mut newest = self.checkpoint.lock();
         if let Some(failure) = self.journal.failure() {
             return Err(failure);
@@ -74,7 +83,7 @@ impl Engine {
         let touched = std::mem::take(&mut *self.touched.lock());
         // Frames that the newest checkpoint knew already may have been synced since: then it may cover them now.
         let more_covered = covers > newest.covers && self.checkpoint_is_urgent();
-        if touched.is_empty() && !more_covered && *self.deleted.lock() == newest.deleted {
+        if !anyway && touched.is_empty() && !more_covered && *self.deleted.lock() == newest.deleted {
             return Ok(false);
         }
         let now_ms = self.trusted_wall_ms();
@@ -159,7 +168,7 @@ impl Engine {
             small: Vec::new(),
             old_snapshots: Vec::new(),
             names_changed: state.names_changed,
-            sync_names: state.names_changed != state.names_synced,
+            sync_names: state.has_directory && state.names_changed != state.names_synced,
             covers: state.covers,
             truncating: state.truncating,
             indexed: Vec::new(),

@@ -17,6 +17,7 @@
 mod checkpoint;
 mod checkpointer;
 mod commits;
+mod cuts;
 mod decode;
 mod engine;
 mod epochs;

@@ -6,6 +6,7 @@ use super::{
     OpenError, RecoveryReport, StoreSetup,
     checkpoint::{CHECKPOINT_FILE, Checkpoint, Found},
     commits::Commits,
+    cuts::Cuts,
     engine::{Engine, LogCore},
     files::SegmentFiles,
     frame::FrameBody,
@@ -20,7 +21,7 @@ use super::{
     sweep::Sweep,
 };
 use crate::{
-    disk::{Disk, DiskError, read_file},
+    disk::{Disk, DiskError, DiskErrorKind, read_file},
     ids::LogId,
 };
 use parking_lot::{Mutex, RwLock};
@@ -52,6 +53,8 @@ pub(super) fn open(setup: StoreSetup) -> Result<(Arc<Engine>, RecoveryReport), O
     let files = SegmentFiles::new(disk.clone(), &path, &options);
     let reserve = Reserve::find(&disk, &path, options.reserve_bytes)?;
     let mut recovered = recover(&files, &reserve, &options, clock.wall_ms())?;
+    // Files go only after the frames that say so are durable.
+    recovered.scan.make_durable()?;
     sweep(&files, &mut recovered)?;
     let Recovered { checkpoint, scan, logs, deleted, mut report } = recovered;
     let journal = reserve.with_space_to_open(|| {
@@ -61,6 +64,7 @@ pub(super) fn open(setup: StoreSetup) -> Result<(Arc<Engine>, RecoveryReport), O
     })?;
     report.logs = logs.len();
     let commits = Arc::new(Commits::new(listener));
+    let is_new = journal.next_sequence() == 0;
     let engine = Arc::new(Engine {
         files,
         opened_at: (clock.wall_ms(), clock.now()),
@@ -81,17 +85,18 @@ pub(super) fn open(setup: StoreSetup) -> Result<(Arc<Engine>, RecoveryReport), O
         batch_bytes_max: AtomicUsize::new(0),
         checkpoint_wanted: AtomicBool::new(report.frames_replayed > 0),
     });
-    if report.frames_replayed == 0 && scan.damage.is_empty() {
-        // Nothing stands behind the checkpoint: starts in a row do not use up the ring.
-        engine.journal.recycle(engine.journal.next_sequence());
-    }
     engine.deleted.lock().retain(|log, _| !deleted.contains(log));
     let next_sequence = engine.journal.next_sequence();
     let ahead = install(&engine, logs, next_sequence);
-    if ahead {
-        // A checkpoint knew frames that the journal lost with its tail. Their sequences are given again, so no entry may
+    // Nothing behind the checkpoint changed a log: starts in a row do not use up the ring. Only a checkpoint that covers the
+    // frames there, a witness or a deleted log's, lets go of their file.
+    let unchanged = report.frames_replayed == 0 && scan.damage.is_empty();
+    if ahead || (unchanged && !is_new) {
+        // Or a checkpoint knew frames that the journal lost with its tail. Their sequences are given again, so no entry may
         // claim to have them.
-        engine.write_checkpoint().map_err(|failure| OpenError::Disk(DiskError::clone(&failure.cause)))?;
+        engine
+            .write_covering_checkpoint()
+            .map_err(|failure| OpenError::Disk(DiskError::clone(&failure.cause)))?;
     }
     match driver {
         CommitDriver::Thread => engine.journal.start_thread(commits)?,
@@ -102,9 +107,7 @@ pub(super) fn open(setup: StoreSetup) -> Result<(Arc<Engine>, RecoveryReport), O
 
 fn make_directories(disk: &dyn Disk, path: &Path) -> Result<(), OpenError> {
     let logs = path.join(LOGS_DIRECTORY);
-    if disk.exists(&logs)? {
-        return Ok(());
-    }
+    // Also where they exist: the start that made them may have ended before their names were durable.
     disk.create_dir(path)?;
     disk.create_dir(&logs)?;
     disk.sync_dir(path)?;
@@ -160,15 +163,20 @@ pub(super) fn recover(
         refuse_without_checkpoint(files, &scan)?;
     }
     let mut deleted: BTreeSet<LogId> = checkpoint.deleted.keys().copied().collect();
-    scan.replay(&mut |_, frame| {
-        if matches!(frame.body, FrameBody::Delete { .. }) {
-            deleted.insert(frame.log);
+    let mut cuts = Cuts::default();
+    scan.replay(&mut |sequence, frame| {
+        match frame.body {
+            FrameBody::Delete { .. } => {
+                deleted.insert(frame.log);
+            }
+            FrameBody::Truncate { end } => cuts.note(frame.log, sequence, end),
+            _ => {}
         }
         Ok(())
     })?;
     logs.retain(|log, _| !deleted.contains(log));
     let mut replay =
-        Replay { files, options, reserve, now_ms, logs, deleted, frames: 0, problems: Vec::new() };
+        Replay { files, options, reserve, now_ms, logs, deleted, cuts, frames: 0, problems: Vec::new() };
     scan.replay(&mut |sequence, frame| replay.apply(sequence, frame))?;
     let Replay { mut logs, deleted, frames, problems, .. } = replay;
     report.frames_replayed = frames;
@@ -238,7 +246,10 @@ fn read_entry(
     })?;
     let Some(base) = state.snapshot_base else { return Ok(state) };
     let path = files.file(log, LogFile::Producers(base));
-    let producers = read_file(&*files.disk, &path, SNAPSHOT_BYTES_MAX)
+    let file = read_file(&*files.disk, &path, SNAPSHOT_BYTES_MAX);
+    // A truncation since the checkpoint takes the snapshot with it.
+    let is_gone = matches!(&file, Err(error) if error.kind == DiskErrorKind::NotFound);
+    let producers = file
         .map_err(|error| error.to_string())
         .and_then(|sealed| {
             super::producers::Producers::decode_snapshot(&sealed, base).map_err(|e| e.to_string())
@@ -252,7 +263,9 @@ fn read_entry(
     match producers {
         Ok(producers) => state.producers = producers,
         Err(problem) => {
-            report.problems.push(format!("{}: {problem}; built again from the batches", path.display()));
+            if !is_gone {
+                report.problems.push(format!("{}: {problem}; built again from the batches", path.display()));
+            }
             state.snapshot_base = None;
             state.producers = rebuild_producers(files, log, &mut state, now_ms)?;
             state.touched = true;

@@ -4,6 +4,7 @@
 
 use super::{
     DamagedRange, LogOptions, OpenError, StoreOptions,
+    cuts::Cuts,
     files::{OpenSegment, SegmentFiles},
     frame::{Frame, FrameBody},
     layout::LogFile,
@@ -32,6 +33,8 @@ pub(super) struct Replay<'a> {
     pub(super) logs: BTreeMap<LogId, LogState>,
     /// Logs whose delete frame is in the tail: their other frames mean nothing any more.
     pub(super) deleted: BTreeSet<LogId>,
+    /// Truncations in the tail.
+    pub(super) cuts: Cuts,
     pub(super) frames: u64,
     pub(super) problems: Vec<String>,
 }
@@ -63,6 +66,8 @@ impl Replay<'_> {
         self.frames += 1;
         let applied = self.apply_to(log, &mut state, sequence, body);
         (state.covers, state.touched) = (sequence + 1, true);
+        // What an earlier process did with names for this frame may never have been synced.
+        state.names_changed += 1;
         self.logs.insert(log, state);
         applied
     }
@@ -75,9 +80,14 @@ impl Replay<'_> {
         body: FrameBody,
     ) -> Result<(), OpenError> {
         match body {
+            FrameBody::Truncate { end } if self.cuts.undo(log, sequence, end) => {}
             FrameBody::Append { segment_base, position, batch } => {
                 let problem = misfit(state, segment_base, position, &batch);
                 if let Some(problem) = problem {
+                    // Behind a truncation that was passed over, nothing fits, and nothing stays.
+                    if self.cuts.undo(log, sequence, Offset(batch.header().base_offset)) {
+                        return Ok(());
+                    }
                     self.problems.push(format!("journal frame {sequence} of log {log}: {problem}"));
                     return Ok(());
                 }

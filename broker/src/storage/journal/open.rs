@@ -40,10 +40,9 @@ impl Journal {
     pub(in crate::storage) fn open(setup: JournalSetup, found: &Scan) -> Result<Journal, OpenError> {
         let JournalSetup { disk, directory, options, clock } = setup;
         let mut next_number = clear_directory(&*disk, &directory)?;
-        // What was read may not be on the disk for good yet; from here on it counts as synced.
-        for live in &found.live {
-            live.file.file.sync_data()?;
-        }
+        // An earlier start may have ended before the names of the files it made were durable.
+        disk.sync_dir(&directory)?;
+        found.make_durable()?;
         let present: u64 =
             found.live.iter().map(|live| &live.file).chain(&found.free).map(|file| file.bytes).sum();
         let free_space = disk.free_bytes(&directory)? / FREE_SPACE_PART;

@@ -15,7 +15,7 @@ use super::{
     walk::{Behind, Limits, Span, Stop, Walked, search, walk},
 };
 use crate::{
-    disk::{Disk, OpenMode},
+    disk::{Disk, DiskResult, OpenMode},
     ids::LogId,
     storage::{OpenError, frame::Frame},
 };
@@ -273,6 +273,15 @@ impl Scan {
             let file = self.live.last().map(|live| live.file.file.path().to_path_buf());
             self.blemishes.push((file.unwrap_or_default(), self.end.position, detail));
         }
+    }
+
+    /// What was read may not be on the disk for good yet: an earlier process may have ended between a write and its sync.
+    /// Nothing may be done upon it before.
+    ///
+    /// # Errors
+    /// A sync failed.
+    pub(in crate::storage) fn make_durable(&self) -> DiskResult<()> {
+        self.live.iter().try_for_each(|live| live.file.file.sync_data())
     }
 
     /// Every whole frame with at least the sequence `from`, in order. May be called any number of times.
