@@ -39,6 +39,23 @@ impl CrashPolicy {
 }
 
 impl FaultyDisk {
+    /// What the end of the process at this moment leaves: all that was written can be read, and is as unsynced as before.
+    pub fn kill(&self, random: &mut ChaCha8Rng) -> Self {
+        let state = self.0.state.lock();
+        Self::of(State {
+            inodes: state.inodes.iter().map(|(id, inode)| (*id, inode.without_readers())).collect(),
+            directories: state.directories.clone(),
+            next_inode: state.next_inode,
+            next_name_change: state.next_name_change,
+            calls: 0,
+            changes: 0,
+            fault: None,
+            capacity_bytes: state.capacity_bytes,
+            locked: BTreeSet::new(),
+            random: ChaCha8Rng::seed_from_u64(random.random()),
+        })
+    }
+
     /// What a power cut at this moment might leave: a new disk, without faults or observers. This one is not changed.
     pub fn crash(&self, policy: CrashPolicy, random: &mut ChaCha8Rng) -> Self {
         let state = self.0.state.lock();

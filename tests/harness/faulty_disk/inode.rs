@@ -89,6 +89,18 @@ impl Inode {
         Self { visible: content.clone(), durable: content, ..Self::default() }
     }
 
+    /// The same file once nobody has it open.
+    pub(super) fn without_readers(&self) -> Self {
+        Self {
+            visible: self.visible.clone(),
+            durable: self.durable.clone(),
+            dirty: self.dirty.clone(),
+            lengths: self.lengths.clone(),
+            resident: self.resident,
+            ..Self::default()
+        }
+    }
+
     pub(super) fn length(&self) -> u64 {
         self.visible.length
     }

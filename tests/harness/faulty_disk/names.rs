@@ -33,7 +33,7 @@ enum Effect {
 }
 
 /// One directory.
-#[derive(Debug, Default)]
+#[derive(Clone, Debug, Default)]
 pub(super) struct Directory {
     visible: BTreeMap<String, Node>,
     durable: BTreeMap<String, Node>,

@@ -3,7 +3,7 @@
 //! a recovery cut off must stay dead.
 
 use super::{Run, Settings, SharedModel, Tolerance, model::Model, planted::DiskPlant};
-use crate::faulty_disk::{Call, CrashPolicy, FaultyDisk, Observer};
+use crate::faulty_disk::{Call, CrashPolicy, FaultyDisk, Observer, Operation};
 use anyhow::{Context, Error, Result, anyhow};
 use cairn_broker::disk::SharedDisk;
 use parking_lot::Mutex;
@@ -107,14 +107,12 @@ impl Observer for Cutter {
             }
             let number = call.number.wrapping_mul(1_000).wrapping_add(u64::from(sample));
             let mut random = ChaCha8Rng::seed_from_u64(self.test.seed.rotate_left(32) ^ number);
-            let policy = CrashPolicy::sample(&mut random);
-            let image = disk.crash(policy, &mut random);
+            let (image, how) = cut(disk, &mut random);
             let model = self.model.0.lock().after_power_cut();
             if let Err(error) = caught(|| self.recover(&image, model, &mut random, 0)) {
                 let path = call.path.display();
                 let (number, operation) = (call.number, call.operation);
-                let place =
-                    format!("power cut at call {number} ({operation:?} {path}), sample {sample}, {policy:?}");
+                let place = format!("cut at call {number} ({operation:?} {path}), sample {sample}, {how}");
                 self.found.lock().violation = Some(error.context(place));
             }
         }
@@ -185,24 +183,38 @@ impl Cutter {
         if random.random_bool(0.7) {
             run.sync()?;
         }
-        let policy = CrashPolicy::sample(random);
-        let cut = image.crash(policy, random);
+        let (cut, how) = cut(image, random);
         let model = run.model.0.lock().after_power_cut();
         let actions = run.trace.join(", ");
         self.recover(&cut, model, random, depth + 1)
-            .with_context(|| format!("cut again after {actions}, {policy:?}"))
+            .with_context(|| format!("cut again after {actions}, {how}"))
     }
+}
+
+/// Ends the power, or only the process: then what is unsynced may still be lost later.
+fn cut(disk: &FaultyDisk, random: &mut ChaCha8Rng) -> (FaultyDisk, String) {
+    if random.random_bool(0.2) {
+        return (disk.kill(random), "kill".to_string());
+    }
+    let policy = CrashPolicy::sample(random);
+    (disk.crash(policy, random), format!("{policy:?}"))
 }
 
 /// Keeps one of the states that cuts at the calls of a recovery leave, each call's as likely.
 struct Sampler {
     random: Mutex<(ChaCha8Rng, u32)>,
+    /// What the recovery has done with names so far.
+    names: Mutex<Vec<String>>,
     sampled: Mutex<Option<(FaultyDisk, String)>>,
 }
 
 impl Sampler {
     fn new(seed: u64) -> Self {
-        Self { random: Mutex::new((ChaCha8Rng::seed_from_u64(seed), 0)), sampled: Mutex::default() }
+        Self {
+            random: Mutex::new((ChaCha8Rng::seed_from_u64(seed), 0)),
+            names: Mutex::default(),
+            sampled: Mutex::default(),
+        }
     }
 }
 
@@ -210,11 +222,16 @@ impl Observer for Sampler {
     fn called(&self, disk: &FaultyDisk, call: &Call<'_>) {
         let (random, seen) = &mut *self.random.lock();
         *seen += 1;
+        let mut names = self.names.lock();
+        if matches!(call.operation, Operation::Create | Operation::Rename | Operation::RemoveFile) {
+            names.push(format!("{:?} {}", call.operation, call.path.display()));
+        }
         if random.random_ratio(1, *seen) {
-            let policy = CrashPolicy::sample(random);
-            let place =
-                format!("call {} ({:?} {}), {policy:?}", call.number, call.operation, call.path.display());
-            *self.sampled.lock() = Some((disk.crash(policy, random), place));
+            let (image, how) = cut(disk, random);
+            let (number, operation, path) = (call.number, call.operation, call.path.display());
+            let done = names.join(", ");
+            let place = format!("call {number} ({operation:?} {path}), {how}, after {done}");
+            *self.sampled.lock() = Some((image, place));
         }
     }
 }

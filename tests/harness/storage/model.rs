@@ -169,6 +169,8 @@ pub struct Model {
     /// What the store was told to have said and must not have, if it did.
     complaint: Option<String>,
     failed: bool,
+    /// No producer has had a higher epoch, in whatever log.
+    producer_epoch_max: i16,
 }
 
 /// The model as the store's listener and the checker share it.
@@ -208,9 +210,15 @@ impl Model {
     }
 
     /// Begins anew with these states, which a store has just shown.
-    pub(super) fn from_states(states: BTreeMap<u64, LogModel>) -> Self {
+    pub(super) fn begin_from(&mut self, states: BTreeMap<u64, LogModel>) {
         let logs = states.into_iter().map(|(id, state)| (id, History::beginning(Some(state)))).collect();
-        Self { logs, ..Self::default() }
+        *self = Self { logs, producer_epoch_max: self.producer_epoch_max, ..Self::default() };
+    }
+
+    /// An epoch that is new for every producer: a log may remember producers whose batches are gone.
+    pub(super) fn next_producer_epoch(&mut self) -> i16 {
+        self.producer_epoch_max += 1;
+        self.producer_epoch_max
     }
 
     /// An append is about to happen.
@@ -286,7 +294,7 @@ impl Model {
             floor: 0,
         };
         let logs = self.logs.iter().map(|(id, history)| (*id, cut(history))).collect();
-        Self { logs, ..Self::default() }
+        Self { logs, producer_epoch_max: self.producer_epoch_max, ..Self::default() }
     }
 
     /// The store has answered that it failed.

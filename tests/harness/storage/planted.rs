@@ -1,6 +1,9 @@
 //! Disks with a bug between the store and the honest disk: each stands for a bug of the store that would look the same from
 //! below. The checker must find every one of them.
 
+#[path = "stale_frames.rs"]
+mod stale_frames;
+
 use bytes::Bytes;
 use cairn_broker::disk::{
     AlignedBuffer, Caching, DirectoryEntry, DirectoryLock, Disk, DiskFile, DiskResult, OpenMode, SharedDisk,
@@ -16,6 +19,8 @@ pub enum DiskPlant {
     SkipSyncDir(&'static str),
     /// Before the journal writes a block, it writes the one in front of it again, in two steps.
     RewriteBlock,
+    /// Frames that an older lap left in a journal file read as if they followed the newest one.
+    AgelessFrames,
 }
 
 impl DiskPlant {
@@ -102,7 +107,18 @@ impl DiskFile for PlantedFile {
         self.inner.len()
     }
     fn read_at(&self, position: u64, buffer: &mut [u8]) -> DiskResult<usize> {
-        self.inner.read_at(position, buffer)
+        let read = self.inner.read_at(position, buffer)?;
+        if self.plant == DiskPlant::AgelessFrames && self.ends_with(".journal") {
+            let bytes = usize::try_from(self.inner.len()?).unwrap_or(0);
+            let mut whole = AlignedBuffer::new(bytes)?;
+            self.inner.read_at(0, whole.as_mut_slice())?;
+            stale_frames::rejuvenate(whole.as_mut_slice());
+            let from = usize::try_from(position).unwrap_or(usize::MAX);
+            for (to, from) in buffer.iter_mut().take(read).zip(whole.as_slice().iter().skip(from)) {
+                *to = *from;
+            }
+        }
+        Ok(read)
     }
     fn write_at(&self, position: u64, parts: &[&[u8]]) -> DiskResult<()> {
         if self.plant == DiskPlant::RewriteBlock && self.ends_with(".journal") {

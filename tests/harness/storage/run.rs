@@ -5,7 +5,7 @@ use super::{
     Settings, SharedModel,
     check::states_of,
     clock::ManualClock,
-    model::{LogModel, Model, ModelBatch},
+    model::{LogModel, ModelBatch},
     settings::log_options,
 };
 use anyhow::{Context, Result, bail, ensure};
@@ -54,7 +54,6 @@ pub struct Run {
     pub(super) held: VecDeque<(Bytes, Vec<u8>)>,
     pub(super) next_log: u64,
     pub(super) next_leader_epoch: i32,
-    pub(super) producer_epochs: BTreeMap<(u64, i64), i16>,
     /// The last epoch that was begun in this life of the store, for each log.
     pub(super) leading: BTreeMap<u64, i32>,
     pub(super) options: BTreeMap<u64, LogOptions>,
@@ -89,7 +88,6 @@ impl Run {
             held: VecDeque::new(),
             next_log: 1,
             next_leader_epoch: 0,
-            producer_epochs: BTreeMap::new(),
             leading: BTreeMap::new(),
             options: BTreeMap::new(),
             tolerance,
@@ -104,25 +102,16 @@ impl Run {
         let states = states_of(self.store()?, &self.model.0.lock())?;
         let gone = self.model.0.lock().histories().map(|(id, _)| id).max().unwrap_or(0);
         self.next_log = self.next_log.max(gone + 1);
-        for (id, state) in &states {
-            let epochs = state.epochs.iter().map(|(epoch, _)| *epoch).max().unwrap_or(0);
-            self.next_leader_epoch = self.next_leader_epoch.max(epochs + 2);
-            self.learn_producers(*id, state);
+        for id in states.keys() {
+            let latest = self.log(*id)?.latest_epoch().map_or(0, LeaderEpoch::get);
+            self.next_leader_epoch = self.next_leader_epoch.max(latest);
         }
-        *self.model.0.lock() = Model::from_states(states);
+        self.model.0.lock().begin_from(states);
         self.leading.clear();
         for id in self.store()?.log_ids() {
             self.give_options(id.get())?;
         }
         Ok(())
-    }
-
-    fn learn_producers(&mut self, id: u64, state: &LogModel) {
-        for batch in &state.batches {
-            let header = batch.sent.header();
-            let known = self.producer_epochs.entry((id, header.producer_id)).or_insert(0);
-            *known = (*known).max(header.producer_epoch);
-        }
     }
 
     pub(super) fn give_options(&mut self, id: u64) -> Result<()> {
@@ -296,7 +285,10 @@ fn open_store(
     })
     .context("the store does not open")?;
     ensure!(report.suspect_logs.is_empty(), "without damage, suspects: {report:?}");
-    ensure!(report.problems.is_empty(), "without damage, problems: {:?}", report.problems);
+    // The directory of a log whose creation was lost: it is kept and reported, as anything unknown is.
+    let unknown = |problem: &&String| !problem.ends_with("nothing knows of it");
+    let problems: Vec<_> = report.problems.iter().filter(unknown).collect();
+    ensure!(problems.is_empty(), "without damage, problems: {problems:?}");
     Ok(store)
 }
 

@@ -40,6 +40,7 @@ pub fn small_store_options() -> StoreOptions {
         open_segments_max: 3,
         reserve_bytes: 16 << 10,
         producer_expiry_ms: 24 * 60 * 60 * 1000,
+        plant: None,
     }
 }
 

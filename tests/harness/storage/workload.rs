@@ -161,15 +161,14 @@ impl Run {
         let state = self.state(id)?;
         let producer_id = self.random.random_range(1..4_i64);
         let last = state.repeatable(producer_id).last().map(|batch| *batch.sent.header());
-        let used = self.producer_epochs.entry((id, producer_id)).or_insert(-1);
         let sequence = match last {
             Some(last) if self.random.random_bool(0.95) => {
                 let base = last.last_sequence().checked_add(1).unwrap_or(0);
                 Sequence { producer_id, epoch: last.producer_epoch, base }
             }
             _ => {
-                *used += 1;
-                Sequence { producer_id, epoch: *used, base: 0 }
+                let epoch = self.model.0.lock().next_producer_epoch();
+                Sequence { producer_id, epoch, base: 0 }
             }
         };
         self.append(id, Some(sequence))
