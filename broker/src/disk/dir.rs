@@ -3,6 +3,7 @@
 
 use super::{
     DirectoryLock, DiskError, DiskErrorKind, DiskResult, LOCK_FILE, SharedDisk, read_file, replace_file,
+    replace_files,
     sealed_text::{self, Damage, SealedText},
 };
 use crate::ids::{BrokerEpoch, BrokerId, ClusterId, DirectoryId};
@@ -176,15 +177,17 @@ impl DataDirectory {
                 let directory = path.to_path_buf();
                 return Err(DirectoryError::OtherBroker { directory, found: meta.broker, wanted: broker });
             }
-            Some(meta) => meta,
+            Some(meta) => {
+                // The start before this one may have been cut short with its names not yet durable.
+                disk.sync_dir(path)?;
+                meta
+            }
             None => {
                 let meta = DirectoryMeta { directory: identity, broker, cluster: None };
-                write_meta(&disk, path, meta)?;
+                replace_file(&*disk, path, META_FILE, &encode_meta(meta))?;
                 meta
             }
         };
-        // Also at every later start: the first may have been cut short here, with the names not yet durable.
-        disk.sync_dir(path)?;
         disk.sync_dir(parent_of(path))?;
         Ok(Self { disk, path: path.to_path_buf(), meta, _lock: lock })
     }
@@ -199,19 +202,30 @@ impl DataDirectory {
         self.meta
     }
 
-    /// Notes the cluster, durably, once it is known. The same one again is no change.
+    /// Makes a registration durable: the cluster, where it is new, and the broker's epoch, before the broker acts upon
+    /// either.
     ///
     /// # Errors
     /// The directory belongs to another cluster, or the disk's.
-    pub fn join_cluster(&mut self, cluster: ClusterId) -> Result<(), DirectoryError> {
+    pub fn write_registration(
+        &mut self,
+        cluster: ClusterId,
+        epoch: BrokerEpoch,
+    ) -> Result<(), DirectoryError> {
+        let lines = [("broker-epoch", epoch.to_string())];
+        let epoch_file = sealed_text::encode(BROKER_EPOCH_FILE, FORMAT, &lines);
         match self.meta.cluster {
-            Some(found) if found == cluster => Ok(()),
+            Some(found) if found == cluster => {
+                Ok(replace_file(&*self.disk, &self.path, BROKER_EPOCH_FILE, &epoch_file)?)
+            }
             Some(found) => {
                 Err(DirectoryError::OtherCluster { directory: self.path.clone(), found, wanted: cluster })
             }
             None => {
                 let meta = DirectoryMeta { cluster: Some(cluster), ..self.meta };
-                write_meta(&self.disk, &self.path, meta)?;
+                let meta_file = encode_meta(meta);
+                let files = [(META_FILE, &*meta_file), (BROKER_EPOCH_FILE, &*epoch_file)];
+                replace_files(&*self.disk, &self.path, &files)?;
                 self.meta = meta;
                 Ok(())
             }
@@ -233,11 +247,12 @@ impl DataDirectory {
             Err(error @ DirectoryError::Corrupt { .. }) => LastShutdown::Damaged(error),
             Err(error) => return Err(error),
         };
+        // Without a file nothing is to be made durable: one that a broker before this one removed went for good when this
+        // directory was opened.
         if !matches!(last, LastShutdown::Unclean) {
             self.disk.remove_file(&file)?;
+            self.disk.sync_dir(&self.path)?;
         }
-        // Even without a file: a broker before this one may have removed it and died before that was durable.
-        self.disk.sync_dir(&self.path)?;
         Ok(last)
     }
 
@@ -248,7 +263,8 @@ impl DataDirectory {
     pub fn write_clean_shutdown(&self, clean: &CleanShutdown) -> DiskResult<()> {
         let mut lines = vec![("broker-epoch", clean.broker_epoch.to_string())];
         lines.extend(clean.boot_id.clone().map(|boot_id| ("boot", boot_id)));
-        self.write_small(CLEAN_SHUTDOWN_FILE, &lines)
+        let file = sealed_text::encode(CLEAN_SHUTDOWN_FILE, FORMAT, &lines);
+        replace_file(&*self.disk, &self.path, CLEAN_SHUTDOWN_FILE, &file)
     }
 
     /// The epoch of the broker's last registration that it acted upon; `None` before the first.
@@ -262,18 +278,6 @@ impl DataDirectory {
         let epoch = lines.required("broker-epoch")?;
         lines.nothing_more()?;
         Ok(Some(BrokerEpoch(epoch)))
-    }
-
-    /// Makes the epoch of a registration durable: before the broker acts upon it.
-    ///
-    /// # Errors
-    /// The disk's.
-    pub fn write_broker_epoch(&self, epoch: BrokerEpoch) -> DiskResult<()> {
-        self.write_small(BROKER_EPOCH_FILE, &[("broker-epoch", epoch.to_string())])
-    }
-
-    fn write_small(&self, name: &str, lines: &[(&str, String)]) -> DiskResult<()> {
-        replace_file(&*self.disk, &self.path, name, &sealed_text::encode(name, FORMAT, lines))
     }
 }
 
@@ -315,10 +319,10 @@ fn read_small(disk: &SharedDisk, directory: &Path, name: &str) -> Result<Option<
     }
 }
 
-fn write_meta(disk: &SharedDisk, path: &Path, meta: DirectoryMeta) -> DiskResult<()> {
+fn encode_meta(meta: DirectoryMeta) -> Vec<u8> {
     let mut lines = vec![("directory", meta.directory.to_string()), ("broker", meta.broker.to_string())];
     lines.extend(meta.cluster.map(|cluster| ("cluster", cluster.to_string())));
-    replace_file(&**disk, path, META_FILE, &sealed_text::encode(META_FILE, FORMAT, &lines))
+    sealed_text::encode(META_FILE, FORMAT, &lines)
 }
 
 fn meta_from(file: &Path, text: SealedText) -> Result<DirectoryMeta, DirectoryError> {

@@ -39,7 +39,7 @@ pub use os::OsDisk;
 
 use bytes::Bytes;
 use std::{
-    path::{Path, PathBuf},
+    path::Path,
     sync::Arc,
 };
 
@@ -184,11 +184,26 @@ pub type SharedDisk = Arc<dyn Disk>;
 /// # Errors
 /// Any of the calls' errors; the old content is then still in place unless the rename was reported as done.
 pub fn replace_file(disk: &dyn Disk, directory: &Path, name: &str, content: &[u8]) -> DiskResult<()> {
-    let temporary: PathBuf = directory.join(format!("{name}.tmp"));
-    let file = disk.open(&temporary, OpenMode::CreateOrTruncate, Caching::Buffered)?;
-    file.write_at(0, &[content])?;
-    file.sync_data()?;
-    disk.rename(&temporary, &directory.join(name))?;
+    replace_files(disk, directory, &[(name, content)])
+}
+
+/// The same for several files of one directory, each for itself: they share the directory's sync. After a crash any of
+/// them may be the old one.
+///
+/// # Errors
+/// The disk's; some may be replaced.
+pub fn replace_files(disk: &dyn Disk, directory: &Path, files: &[(&str, &[u8])]) -> DiskResult<()> {
+    let temporary = |name: &str| directory.join(format!("{name}.tmp"));
+    let mut written = Vec::with_capacity(files.len());
+    for (name, content) in files {
+        let file = disk.open(&temporary(name), OpenMode::CreateOrTruncate, Caching::Buffered)?;
+        file.write_at(0, &[content])?;
+        written.push(file);
+    }
+    written.iter().try_for_each(|file| file.sync_data())?;
+    for (name, _) in files {
+        disk.rename(&temporary(name), &directory.join(name))?;
+    }
     disk.sync_dir(directory)
 }
 

@@ -8,7 +8,7 @@ use super::{
     snapshot::{self, Found},
 };
 use crate::{
-    clock::SharedClock,
+    clock::{Monotonic, SharedClock},
     disk::{DiskErrorKind, SharedDisk},
     ids::{LeaderEpoch, LogId, MetadataIndex, Offset},
     storage::{
@@ -232,6 +232,16 @@ impl CommandLog {
             }
             result => Ok(result?),
         }
+    }
+
+    /// The moment that is so far away.
+    pub(super) fn later(&self, wait: Duration) -> Monotonic {
+        Monotonic(self.clock.now().0.saturating_add(wait))
+    }
+
+    /// How long it is until then.
+    pub(super) fn until(&self, moment: Monotonic) -> Duration {
+        moment.since(self.clock.now())
     }
 
     /// The store's background work.

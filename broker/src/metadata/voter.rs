@@ -5,14 +5,20 @@ use super::{
     ClusterState, Command, Committed, MetadataFailure, MetadataOptions, ProposeError,
     command_log::{COMMAND_BYTES_MAX, CommandLog},
 };
-use std::sync::{
-    Arc,
-    mpsc::{Receiver, RecvTimeoutError},
+use std::{
+    sync::{
+        Arc,
+        mpsc::{Receiver, RecvTimeoutError},
+    },
+    time::Duration,
 };
 use tokio::sync::{oneshot, watch};
 
 /// Proposals that share one sync at most.
 const GROUP_MAX: usize = 256;
+
+/// Background work waits so long for proposals that follow one another, those of a start first of all.
+const MAINTAIN_AFTER: Duration = Duration::from_millis(100);
 
 /// What a proposer sends.
 pub(super) struct Proposal {
@@ -43,10 +49,10 @@ type Answer = (oneshot::Sender<Result<Committed, ProposeError>>, Result<Committe
 impl Voter {
     /// Until it is closed or everybody who could propose is gone.
     pub(super) fn run(mut self, inbox: &Receiver<Message>) {
-        let mut wait = self.log.maintain();
+        let mut due = Some(self.log.later(MAINTAIN_AFTER));
         loop {
-            let message = match wait {
-                Some(wait) => inbox.recv_timeout(wait),
+            let message = match due {
+                Some(due) => inbox.recv_timeout(self.log.until(due)),
                 None => inbox.recv().or(Err(RecvTimeoutError::Disconnected)),
             };
             match message {
@@ -55,11 +61,15 @@ impl Voter {
                     if closing {
                         break;
                     }
+                    let due = *due.get_or_insert_with(|| self.log.later(MAINTAIN_AFTER));
+                    if !self.log.until(due).is_zero() {
+                        continue;
+                    }
                 }
                 Ok(Message::Close) | Err(RecvTimeoutError::Disconnected) => break,
                 Err(RecvTimeoutError::Timeout) => {}
             }
-            wait = self.log.maintain();
+            due = self.log.maintain().map(|wait| self.log.later(wait));
         }
         if let Err(failure) = self.log.close() {
             self.fail(failure.into());

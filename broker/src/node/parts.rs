@@ -8,7 +8,7 @@ use crate::{
     ids::{BrokerId, DirectoryId, LogId},
     listener::{ConnectionLimits, grpc::GrpcOptions},
     metadata::{Handle, MetadataOptions, MetadataSetup},
-    replication::{CommitDriver, Lanes, Replicas, ReplicasOptions, ReplicasSetup, StoreOptions},
+    replication::{CommitDriver, Lanes, RecoveryReport, Replicas, ReplicasOptions, ReplicasSetup, StoreOptions},
     service::{
         Admission, AppliedImages, Broker, BrokerParts, DirectoryFacts, Limits, Maintenance,
         MaintenanceThread, Readiness,
@@ -56,32 +56,41 @@ pub(super) async fn open_directory(
     .await
 }
 
-/// Recovers both stores.
+/// Recovers both stores, at the same time: neither needs the other.
 pub(super) async fn open_stores(
     disk: SharedDisk,
     config: Arc<Config>,
     clock: SharedClock,
     directory: &DataDirectory,
 ) -> Result<Opened, StartError> {
-    let path = directory.path().to_path_buf();
-    let broker = directory.meta().broker;
+    let boot_id = disk.boot_id();
+    let metadata = MetadataSetup {
+        disk: Arc::clone(&disk),
+        path: directory.path().join("metadata"),
+        options: MetadataOptions::default(),
+        clock: Arc::clone(&clock),
+        driver: CommitDriver::Thread,
+    };
+    let replicas = ReplicasSetup {
+        disk,
+        path: directory.path().join("data"),
+        broker: directory.meta().broker,
+        options: replicas_options(&config),
+        clock,
+        driver: CommitDriver::Thread,
+        lanes: Lanes::Threads(config.append_lanes),
+    };
+    let metadata = blocking(move || Ok(Handle::open(metadata)?));
+    // Both are waited for, also when one fails: nothing is being opened any more when the directory's lock goes.
+    let (metadata, replicas) = tokio::join!(metadata, open_replicas(replicas));
+    let (metadata, (replicas, report)) = (metadata?, replicas?);
+    let (suspect_logs, problems) = (report.suspect_logs, report.problems);
+    Ok(Opened { metadata, replicas, suspect_logs, boot_id, problems })
+}
+
+async fn open_replicas(setup: ReplicasSetup) -> Result<(Replicas, RecoveryReport), StartError> {
     blocking(move || {
-        let metadata = Handle::open(MetadataSetup {
-            disk: Arc::clone(&disk),
-            path: path.join("metadata"),
-            options: MetadataOptions::default(),
-            clock: Arc::clone(&clock),
-            driver: CommitDriver::Thread,
-        })?;
-        let (replicas, report) = Replicas::open(ReplicasSetup {
-            disk: Arc::clone(&disk),
-            path: path.join("data"),
-            broker,
-            options: replicas_options(&config),
-            clock,
-            driver: CommitDriver::Thread,
-            lanes: Lanes::Threads(config.append_lanes),
-        })?;
+        let (replicas, report) = Replicas::open(setup)?;
         if let Some(torn) = &report.torn_tail {
             tracing::info!(
                 "the journal was cut behind its last whole frame, nothing acknowledged is missing: {torn}"
@@ -96,8 +105,7 @@ pub(super) async fn open_stores(
             journal_bytes = report.journal_bytes_read,
             "the data directory is recovered"
         );
-        let (suspect_logs, problems) = (report.suspect_logs, report.problems);
-        Ok(Opened { metadata, replicas, suspect_logs, boot_id: disk.boot_id(), problems })
+        Ok((replicas, report))
     })
     .await
 }

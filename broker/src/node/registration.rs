@@ -25,10 +25,6 @@ pub(super) async fn register(
     last: LastShutdown,
     endpoints: Endpoints,
 ) -> Result<Registered, StartError> {
-    let cluster = match opened.metadata.image().cluster {
-        Some(cluster) => cluster,
-        None => form(opened, &directory).await?,
-    };
     let broker = directory.meta().broker;
     let disk_epoch = directory.broker_epoch().map_err(StartError::Directory)?;
     let registration = Registration {
@@ -45,13 +41,23 @@ pub(super) async fn register(
         boot_id: opened.boot_id.clone(),
         suspect_logs: opened.suspect_logs.clone(),
     };
-    let committed = opened.metadata.propose(Command::RegisterBroker(registration)).await?;
+    let register = opened.metadata.propose(Command::RegisterBroker(registration));
+    let (cluster, committed) = match opened.metadata.image().cluster {
+        Some(cluster) => (cluster, register.await?),
+        None => {
+            let cluster = new_cluster(&directory)?;
+            let form = opened.metadata.propose(Command::FormCluster { cluster });
+            // In this order, and without waiting in between: they share a sync.
+            let (formed, registered) = tokio::join!(biased; form, register);
+            formed?;
+            (cluster, registered?)
+        }
+    };
     let Outcome::Registered { epoch } = committed.outcome else {
         return Err(StartError::Process(format!("a registration was answered with {:?}", committed.outcome)));
     };
     let durable = tokio::task::spawn_blocking(move || {
-        directory.join_cluster(cluster)?;
-        directory.write_broker_epoch(epoch)?;
+        directory.write_registration(cluster, epoch)?;
         Ok(directory)
     });
     let directory = durable
@@ -63,7 +69,7 @@ pub(super) async fn register(
 }
 
 /// A directory that knows a cluster must not quietly begin another one: its metadata is gone.
-async fn form(opened: &Opened, directory: &DataDirectory) -> Result<ClusterId, StartError> {
+fn new_cluster(directory: &DataDirectory) -> Result<ClusterId, StartError> {
     if let Some(known) = directory.meta().cluster {
         return Err(StartError::Process(format!(
             "{} belongs to cluster {known}, but its metadata is empty: restore its directory \"metadata\" from a copy, or start \
@@ -71,7 +77,5 @@ async fn form(opened: &Opened, directory: &DataDirectory) -> Result<ClusterId, S
             directory.path().display()
         )));
     }
-    let cluster = ClusterId(Uuid::new_v4());
-    opened.metadata.propose(Command::FormCluster { cluster }).await?;
-    Ok(cluster)
+    Ok(ClusterId(Uuid::new_v4()))
 }

@@ -8,7 +8,9 @@ use std::time::Duration;
 pub struct JournalOptions {
     /// All journal files together never exceed this.
     pub ring_bytes_max: u64,
-    /// The first file of an empty directory; each later one doubles up to `file_bytes_max`.
+    /// The file that a start makes when there is none to go on in: small, because the start waits for it.
+    pub file_bytes_at_start: u64,
+    /// Files made in the background double from this up to `file_bytes_max`.
     pub file_bytes_first: u64,
     /// The largest file.
     pub file_bytes_max: u64,
@@ -24,6 +26,7 @@ impl Default for JournalOptions {
     fn default() -> Self {
         Self {
             ring_bytes_max: 1 << 30,
+            file_bytes_at_start: 256 << 10,
             file_bytes_first: 4 << 20,
             file_bytes_max: 64 << 20,
             group_bytes_max: 8 << 20,

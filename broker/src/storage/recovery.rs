@@ -62,6 +62,9 @@ pub(super) fn open(setup: StoreSetup) -> Result<(Arc<Engine>, RecoveryReport), O
         let (options, clock) = (options.journal.clone(), clock.clone());
         Journal::open(JournalSetup { disk, directory, options, clock }, &scan)
     })?;
+    if let Some(parent) = path.parent().filter(|parent| !parent.as_os_str().is_empty()) {
+        disk.sync_dir(parent)?;
+    }
     report.logs = logs.len();
     let commits = Arc::new(Commits::new(listener));
     let is_new = journal.next_sequence() == 0;
@@ -105,15 +108,11 @@ pub(super) fn open(setup: StoreSetup) -> Result<(Arc<Engine>, RecoveryReport), O
     Ok((engine, report))
 }
 
+/// The names are made durable behind the journal's opening, which syncs the store's directory in any case; nothing relies on
+/// them before. Also where they exist: the start that made them may have ended before their names were durable.
 fn make_directories(disk: &dyn Disk, path: &Path) -> Result<(), OpenError> {
-    let logs = path.join(LOGS_DIRECTORY);
-    // Also where they exist: the start that made them may have ended before their names were durable.
     disk.create_dir(path)?;
-    disk.create_dir(&logs)?;
-    disk.sync_dir(path)?;
-    if let Some(parent) = path.parent().filter(|parent| !parent.as_os_str().is_empty()) {
-        disk.sync_dir(parent)?;
-    }
+    disk.create_dir(&path.join(LOGS_DIRECTORY))?;
     Ok(())
 }
 

@@ -27,6 +27,7 @@ pub fn small_store_options() -> StoreOptions {
     StoreOptions {
         journal: JournalOptions {
             ring_bytes_max: 256 << 10,
+            file_bytes_at_start: 32 << 10,
             file_bytes_first: 32 << 10,
             file_bytes_max: 64 << 10,
             group_bytes_max: 6 << 10,

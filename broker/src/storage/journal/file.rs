@@ -45,12 +45,16 @@ impl RingFile {
 
     /// Writes the head of a new lap and syncs it.
     pub(super) fn begin(&self, header: &FileHeader) -> DiskResult<()> {
-        let mut pages = AlignedBuffer::new(HEADER_PAGES_BYTES.next_multiple_of(self.file.block_bytes()))?;
-        header.encode(pages.as_mut_slice());
-        let length = HEADER_PAGES_BYTES.next_multiple_of(self.file.block_bytes());
-        self.file.write_at(0, &[pages.as_slice().get(..length).unwrap_or_default()])?;
+        write_header(&*self.file, header)?;
         self.file.sync_data()
     }
+}
+
+fn write_header(file: &dyn DiskFile, header: &FileHeader) -> DiskResult<()> {
+    let length = HEADER_PAGES_BYTES.next_multiple_of(file.block_bytes());
+    let mut pages = AlignedBuffer::new(length)?;
+    header.encode(pages.as_mut_slice());
+    file.write_at(0, &[pages.as_slice().get(..length).unwrap_or_default()])
 }
 
 fn block_bytes(file: &dyn DiskFile) -> u64 {
@@ -87,6 +91,12 @@ impl Unfinished {
         Ok(self.written < self.bytes)
     }
 
+    /// Writes the head of the lap that begins in it, over the first zeros.
+    pub(super) fn write_header(&self, header: &FileHeader) -> DiskResult<()> {
+        assert!(self.written == self.bytes, "zeros would be written over the head of a journal file");
+        write_header(&*self.file, header)
+    }
+
     /// Syncs what was written and gives the file its name, durably.
     pub(super) fn finish(self, disk: &dyn Disk, directory: &Path) -> DiskResult<RingFile> {
         assert!(self.written == self.bytes, "a journal file is used before all its blocks were written");
@@ -112,6 +122,10 @@ impl Unfinished {
 
     pub(super) fn bytes(&self) -> u64 {
         self.bytes
+    }
+
+    pub(super) fn block_bytes(&self) -> u64 {
+        block_bytes(&*self.file)
     }
 }
 

@@ -47,23 +47,30 @@ impl Journal {
             found.live.iter().map(|live| &live.file).chain(&found.free).map(|file| file.bytes).sum();
         let free_space = disk.free_bytes(&directory)? / FREE_SPACE_PART;
         let first_bytes = options.file_bytes_first;
+        let start_bytes = options.file_bytes_at_start;
         let small_disk_max = (present + free_space).max(2 * first_bytes);
         let ring_bytes_max = options.ring_bytes_max.min(small_disk_max);
 
         let mut free: VecDeque<RingFile> = found.free.iter().cloned().collect();
         let (current, header) = match free.pop_front() {
             Some(file) => {
-                let header = first_header(found, &file);
+                let header = first_header(found, (file.bytes, file.block_bytes()));
                 file.begin(&header)?;
                 (file, header)
             }
             None => {
                 next_number += 1;
-                make_first(&*disk, &directory, (next_number - 1, first_bytes), found)?
+                make_first(&*disk, &directory, (next_number - 1, start_bytes), found)?
             }
         };
         let files = found.live.iter().map(|live| &live.file).chain(&found.free).chain([&current]);
-        let last_bytes = files.map(|file| file.bytes).max().unwrap_or(first_bytes);
+        let largest = files.map(|file| file.bytes).max().unwrap_or(0);
+        // The next file is twice as large as this.
+        let last_bytes = if largest > start_bytes { largest } else { largest.max(first_bytes / 2) };
+        // The directory's name may have been made by a start that got no further, or by this one.
+        if let Some(parent) = directory.parent() {
+            disk.sync_dir(parent)?;
+        }
         let used = found.live.iter().map(|live| Used {
             file: live.file.clone(),
             free_at: live.free_at,
@@ -92,47 +99,47 @@ impl Journal {
     }
 }
 
-fn first_header(found: &Scan, file: &RingFile) -> FileHeader {
+fn first_header(found: &Scan, (file_bytes, block_bytes): (u64, u64)) -> FileHeader {
     FileHeader {
         lap: found.lap_max + 1,
-        file_bytes: file.bytes,
-        block_bytes: u32::try_from(file.block_bytes()).unwrap_or(u32::MAX),
+        file_bytes,
+        block_bytes: u32::try_from(block_bytes).unwrap_or(u32::MAX),
         first_sequence: found.next_sequence,
         predecessor: found.end,
     }
 }
 
-/// Makes a file: zeros and its head are synced together.
+/// Makes a file and begins in it: zeros and its head are synced together, before it gets its name.
 fn make_first(
     disk: &dyn Disk,
     directory: &Path,
     (number, bytes): (u32, u64),
     found: &Scan,
 ) -> DiskResult<(RingFile, FileHeader)> {
-    let made = make(disk, directory, number, bytes);
+    let made = make(disk, directory, (number, bytes), found);
     if made.is_err() {
         Unfinished::give_up(disk, directory, number);
     }
-    let file = made?;
-    let header = first_header(found, &file);
-    file.begin(&header)?;
-    Ok((file, header))
+    made
 }
 
-fn make(disk: &dyn Disk, directory: &Path, number: u32, bytes: u64) -> DiskResult<RingFile> {
+fn make(
+    disk: &dyn Disk,
+    directory: &Path,
+    (number, bytes): (u32, u64),
+    found: &Scan,
+) -> DiskResult<(RingFile, FileHeader)> {
     let mut unfinished = Unfinished::create(disk, directory, number, bytes)?;
     while unfinished.write_zeros(bytes)? {}
-    unfinished.finish(disk, directory)
+    let header = first_header(found, (unfinished.bytes(), unfinished.block_bytes()));
+    unfinished.write_header(&header)?;
+    Ok((unfinished.finish(disk, directory)?, header))
 }
 
 /// Makes the directory, or removes unfinished files from it. Returns a number beyond those of all files.
 fn clear_directory(disk: &dyn Disk, directory: &Path) -> DiskResult<u32> {
     if !disk.exists(directory)? {
         disk.create_dir(directory)?;
-    }
-    // Its name may have been made by a start that got no further.
-    if let Some(parent) = directory.parent() {
-        disk.sync_dir(parent)?;
     }
     let mut next_number = 0;
     for entry in disk.read_dir(directory)? {

@@ -62,6 +62,7 @@ impl CommitListener for Recorder {
 fn small_options() -> JournalOptions {
     JournalOptions {
         ring_bytes_max: 512 << 10,
+        file_bytes_at_start: 64 << 10,
         file_bytes_first: 64 << 10,
         file_bytes_max: 128 << 10,
         group_bytes_max: 16 << 10,

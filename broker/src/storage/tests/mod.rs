@@ -37,6 +37,7 @@ impl StoreListener for Told {
 pub(super) fn small_options() -> StoreOptions {
     StoreOptions {
         journal: JournalOptions {
+            file_bytes_at_start: 4 << 20,
             file_bytes_first: 4 << 20,
             file_bytes_max: 8 << 20,
             ring_bytes_max: 32 << 20,

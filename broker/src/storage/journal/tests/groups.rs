@@ -78,6 +78,7 @@ fn the_last_group_gets_a_witness_once_and_then_nothing_is_written() {
 fn a_thread_commits_writes_the_witness_and_then_sleeps() {
     let mut rig = Rig::new();
     // Nobody prepares files here.
+    rig.options.file_bytes_at_start = 2 << 20;
     rig.options.file_bytes_first = 2 << 20;
     rig.options.ring_bytes_max = 2 << 20;
     let clock = crate::clock::SystemClock::shared();
