@@ -38,10 +38,7 @@ pub use map::AlignedBuffer;
 pub use os::OsDisk;
 
 use bytes::Bytes;
-use std::{
-    path::Path,
-    sync::Arc,
-};
+use std::{path::Path, sync::Arc};
 
 /// How to open a file.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

@@ -8,7 +8,9 @@ use crate::{
     ids::{BrokerId, DirectoryId, LogId},
     listener::{ConnectionLimits, grpc::GrpcOptions},
     metadata::{Handle, MetadataOptions, MetadataSetup},
-    replication::{CommitDriver, Lanes, RecoveryReport, Replicas, ReplicasOptions, ReplicasSetup, StoreOptions},
+    replication::{
+        CommitDriver, Lanes, RecoveryReport, Replicas, ReplicasOptions, ReplicasSetup, StoreOptions,
+    },
     service::{
         Admission, AppliedImages, Broker, BrokerParts, DirectoryFacts, Limits, Maintenance,
         MaintenanceThread, Readiness,

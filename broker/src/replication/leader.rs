@@ -4,7 +4,7 @@
 use super::{Acks, ProduceError};
 use crate::{
     ids::{LeaderEpoch, Offset, PartitionEpoch},
-    metadata::PartitionRecord,
+    metadata::{Durability, PartitionRecord},
 };
 
 /// What the cluster has agreed on for this leader.
@@ -15,12 +15,14 @@ pub(super) struct Terms {
     /// Members of the committed ISR, this leader among them.
     pub(super) in_sync: usize,
     pub(super) min_isr: u32,
+    /// Whether what is synced counts, or what is written.
+    pub(super) durability: Durability,
 }
 
 impl Terms {
     pub(super) fn of(record: &PartitionRecord) -> Self {
-        let PartitionRecord { leader_epoch, partition_epoch, min_isr, .. } = *record;
-        Self { leader_epoch, partition_epoch, in_sync: record.isr.len(), min_isr }
+        let PartitionRecord { leader_epoch, partition_epoch, min_isr, durability, .. } = *record;
+        Self { leader_epoch, partition_epoch, in_sync: record.isr.len(), min_isr, durability }
     }
 
     fn has_minimum(&self) -> bool {
@@ -60,8 +62,9 @@ impl LeaderState {
         state
     }
 
-    /// Terms as an image has them: ignored unless one of the epochs is newer.
-    pub(super) fn renew(&mut self, terms: Terms, log_end: Offset) -> Renewal {
+    /// Terms as an image has them: ignored unless one of the epochs is newer. `own` is what counts under them; it may lie
+    /// below what counted before only where the durability changed, and takes back nothing that is committed.
+    pub(super) fn renew(&mut self, terms: Terms, own: Offset, log_end: Offset) -> Renewal {
         if terms.leader_epoch <= self.terms.leader_epoch
             && terms.partition_epoch <= self.terms.partition_epoch
         {
@@ -80,6 +83,8 @@ impl LeaderState {
         if renewal == Renewal::NewEpoch {
             self.epoch_start = log_end;
         }
+        assert!(own <= log_end, "the counted offset {own:?} lies beyond the log end {log_end:?}");
+        self.own = if terms.durability == self.terms.durability { self.own.max(own) } else { own };
         self.terms = terms;
         self.advance(log_end);
         renewal
@@ -124,10 +129,16 @@ impl LeaderState {
     /// Whether an acknowledgement that waits for `acks` up to `end` may go out.
     pub(super) fn covers(&self, end: Offset, acks: Acks) -> bool {
         match acks {
-            Acks::All => self.high_watermark >= end,
+            Acks::All => self.acknowledged() >= end,
             Acks::Leader => self.own >= end,
             Acks::None => true,
         }
+    }
+
+    /// What acks=all may be answered up to: what is committed. Behind a switch to `fsync` that may not be synced yet; it is
+    /// waited for then.
+    pub(super) fn acknowledged(&self) -> Offset {
+        self.high_watermark.min(self.own)
     }
 
     /// What the answer to a covered acks=all batch is (the second look at the minimum).
@@ -136,6 +147,11 @@ impl LeaderState {
             true => Ok(()),
             false => Err(ProduceError::NotEnoughReplicasAfterAppend),
         }
+    }
+
+    /// Whether what is written counts already.
+    pub(super) fn counts_written(&self) -> bool {
+        self.terms.durability == Durability::Async
     }
 
     pub(super) fn epoch(&self) -> LeaderEpoch {

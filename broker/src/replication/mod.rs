@@ -4,7 +4,7 @@
 //! ```text
 //!  Replicas::produce ─► lane (a plain thread; a partition always has the same) ─► checksum, framing
 //!      ─► Partition: may this leader accept it? ─► Log::append ─► acknowledgement parked at the batch's end
-//!  journal synced ─► ReplicaTable::durable_advanced ─► own offset ─► high watermark ─► acknowledgements and fetches wake
+//!  journal synced (with durability=async: written) ─► ReplicaTable::durable_advanced ─► own offset ─► high watermark ─► acknowledgements and fetches wake
 //!  image changed ─► Replicas::apply_image ─► logs created, deleted by recorded cause, leadership taken
 //! ```
 //!
@@ -14,9 +14,6 @@
 //! * Nothing at or above the high watermark is shown to a consumer (I28), and none is told before it has reached what the
 //!   leader had when it was elected (I14).
 //! * The journal's thread takes a partition's state lock only; whoever holds that lock never waits for the journal.
-//!
-//! Not here yet: with `durability=async` the synced offset counts, not the written one. That is safer than promised, and
-//! slower.
 
 mod error;
 mod images;

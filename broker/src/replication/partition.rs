@@ -9,7 +9,7 @@ use super::{
 };
 use crate::{
     ids::{LeaderEpoch, LogId, Offset, TopicPartition},
-    metadata::{PartitionRecord, TimestampType, TopicConfig},
+    metadata::{Durability, PartitionRecord, TimestampType, TopicConfig},
     storage::{AppendError, Appended, Log, LogOptions, StoreFailure},
 };
 use cairn_proto::record::Batch;
@@ -133,14 +133,17 @@ impl Partition {
         let Some(log) = &self.log else { return };
         let _appending = self.appending.lock();
         let terms = Terms::of(record);
-        let (log_end, durable) = (log.end(), log.durable());
+        let written_counts = terms.durability == Durability::Async;
         let mut effects = Effects::default();
         let mut state = self.state.lock();
+        // Asked for before it is looked at, and looked at under the lock: what the journal tells behind this, counts.
+        log.count_written(written_counts);
+        let own = if written_counts { log.written() } else { log.durable() };
+        // Looked at last: it is at least what counts.
+        let log_end = log.end();
         let renewal = match &mut state.role {
-            Role::Leader(leader) => leader.renew(terms, log_end),
+            Role::Leader(leader) => leader.renew(terms, own, log_end),
             Role::Idle => {
-                // Durable may have been read before an append's end, never after it: it is at most the end.
-                let own = durable.min(log_end);
                 let stored = log.stored_high_watermark().max(state.last_high_watermark);
                 let leader = LeaderState::become_leader(terms, log_end, own, stored.max(log.start()));
                 state.role = Role::Leader(leader);
@@ -189,6 +192,9 @@ impl Partition {
             (Role::Leader(leader), false) => {
                 state.last_high_watermark = leader.high_watermark();
                 state.role = Role::Idle;
+                if let Some(log) = &self.log {
+                    log.count_written(false);
+                }
             }
             (_, false) => return,
         }
@@ -262,10 +268,27 @@ impl Partition {
     /// and [`Partition::note_high_watermark`] is due once. The log itself is not told here: its lock may be held by an
     /// append that waits for the disk.
     pub(super) fn on_durable(&self, durable: Offset, effects: &mut Effects) -> bool {
+        self.on_own_offset(durable, |_| true, effects)
+    }
+
+    /// The journal has written up to `written`: the same, where that counts.
+    pub(super) fn on_written(&self, written: Offset, effects: &mut Effects) -> bool {
+        self.on_own_offset(written, LeaderState::counts_written, effects)
+    }
+
+    fn on_own_offset(
+        &self,
+        own: Offset,
+        counts: impl Fn(&LeaderState) -> bool,
+        effects: &mut Effects,
+    ) -> bool {
         let Some(log) = &self.log else { return false };
         let mut state = self.state.lock();
         let Role::Leader(leader) = &mut state.role else { return false };
-        let moved = leader.on_own_offset(durable, log.end()).is_some();
+        if !counts(leader) {
+            return false;
+        }
+        let moved = leader.on_own_offset(own, log.end()).is_some();
         settle(&mut state, effects);
         moved && !self.advanced.swap(true, Ordering::AcqRel)
     }
@@ -393,7 +416,7 @@ impl Partition {
 /// Answers whatever the leader's offsets cover now.
 fn settle(state: &mut State, effects: &mut Effects) {
     let State { role: Role::Leader(leader), acks, fetches, .. } = state else { return };
-    while let Some(Parked { produced, done }) = acks.pop_committed(leader.high_watermark()) {
+    while let Some(Parked { produced, done }) = acks.pop_committed(leader.acknowledged()) {
         assert!(produced.end_offset <= leader.high_watermark(), "I25: acknowledged before it was committed");
         effects.completions.push(Completion { done, result: leader.verdict().map(|()| produced) });
     }

@@ -84,6 +84,22 @@ impl ReplicaTable {
         advanced.iter().for_each(|partition| partition.note_high_watermark());
     }
 
+    /// Offsets rose in the journal.
+    fn advance(&self, advances: &[(LogId, Offset)], tell: impl Fn(&Partition, Offset, &mut Effects) -> bool) {
+        let mut effects = Effects::default();
+        let maps = self.maps.read();
+        for (log, end) in advances {
+            // A log without a partition: its topic was deleted a moment ago, or it is only being recovered.
+            if let Some(partition) = maps.by_log.get(log)
+                && tell(partition, *end, &mut effects)
+            {
+                self.advanced.lock().push(Arc::clone(partition));
+            }
+        }
+        drop(maps);
+        effects.run();
+    }
+
     /// Forgets everything: the partitions hold logs, and the store holds this table.
     pub(super) fn clear(&self) {
         let maps = std::mem::take(&mut *self.maps.write());
@@ -95,19 +111,12 @@ impl ReplicaTable {
 }
 
 impl StoreListener for ReplicaTable {
+    fn written_advanced(&self, advances: &[(LogId, Offset)]) {
+        self.advance(advances, Partition::on_written);
+    }
+
     fn durable_advanced(&self, advances: &[(LogId, Offset)]) {
-        let mut effects = Effects::default();
-        let maps = self.maps.read();
-        for (log, durable) in advances {
-            // A log without a partition: its topic was deleted a moment ago, or it is only being recovered.
-            if let Some(partition) = maps.by_log.get(log)
-                && partition.on_durable(*durable, &mut effects)
-            {
-                self.advanced.lock().push(Arc::clone(partition));
-            }
-        }
-        drop(maps);
-        effects.run();
+        self.advance(advances, Partition::on_durable);
     }
 
     fn store_failed(&self, failure: &StoreFailure) {

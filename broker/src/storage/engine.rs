@@ -4,7 +4,7 @@
 use super::{
     AppendError, CommitDriver, DeletionCause, StoreFailure, StoreOptions, TruncateError,
     checkpoint::Checkpoint,
-    commits::{Commits, DurableEnd},
+    commits::{Commits, JournaledEnds},
     files::SegmentFiles,
     frame::{Frame, FrameBody},
     journal::{Journal, Room},
@@ -39,7 +39,7 @@ pub(super) struct LogCore {
     /// Copies of the state's start and end, for reading without the lock.
     pub(super) start: AtomicI64,
     pub(super) end: AtomicI64,
-    pub(super) durable: Arc<DurableEnd>,
+    pub(super) journaled: Arc<JournaledEnds>,
     /// What the opening found.
     pub(super) stored_high_watermark: AtomicI64,
     /// Held by whoever changes the log, before its state is locked: a truncation lets go of the state while its frame is
@@ -54,7 +54,7 @@ impl LogCore {
             id,
             start: AtomicI64::new(state.start.get()),
             end: AtomicI64::new(state.end.get()),
-            durable: DurableEnd::new(state.end),
+            journaled: JournaledEnds::new(state.end),
             stored_high_watermark: AtomicI64::new(state.high_watermark.get()),
             changing: Mutex::new(()),
             state: Mutex::new(state),
@@ -212,7 +212,7 @@ impl Engine {
 
     /// Adds a log to the tables.
     pub(super) fn insert(&self, logs: &mut BTreeMap<LogId, Arc<LogCore>>, core: &Arc<LogCore>) {
-        self.commits.insert(core.id, Arc::clone(&core.durable));
+        self.commits.insert(core.id, Arc::clone(&core.journaled));
         logs.insert(core.id, Arc::clone(core));
     }
 

@@ -73,7 +73,18 @@ impl Log {
 
     /// The exclusive end of what the journal has synced. No lock is taken.
     pub fn durable(&self) -> Offset {
-        self.core.durable.get()
+        self.core.journaled.durable()
+    }
+
+    /// The exclusive end of what the journal has written, where [`Log::count_written`] asked for it: what a crash of the
+    /// process does not lose. At least [`Log::durable`]. No lock is taken.
+    pub fn written(&self) -> Offset {
+        self.core.journaled.written()
+    }
+
+    /// Whether [`Log::written`] runs ahead of [`Log::durable`], and the listener is told of it.
+    pub fn count_written(&self, wanted: bool) {
+        self.engine.commits.count_written(self.core.id, wanted);
     }
 
     /// Bytes of batches between start and end, whole segments counted.

@@ -105,8 +105,11 @@ pub enum DeletionCause {
     Snapshot,
 }
 
-/// Told by the journal's writer thread, after a sync: short and non-blocking, it may take partition locks only.
+/// Told by the journal's writer thread, after a write or a sync: short and non-blocking, it may take partition locks only.
 pub trait StoreListener: Send + Sync + 'static {
+    /// These logs' written ends are now at least these, and their sync begins. One entry a log; only logs that count what is
+    /// written ([`Log::count_written`]).
+    fn written_advanced(&self, _advances: &[(LogId, Offset)]) {}
     /// These logs' durable ends are now at least these. One entry a log.
     fn durable_advanced(&self, advances: &[(LogId, Offset)]);
     /// The directory is fenced from now on.

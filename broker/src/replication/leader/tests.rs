@@ -9,6 +9,7 @@ fn terms(leader_epoch: i32, partition_epoch: i32, in_sync: usize, min_isr: u32) 
         partition_epoch: PartitionEpoch(partition_epoch),
         in_sync,
         min_isr,
+        durability: Durability::Fsync,
     }
 }
 
@@ -44,10 +45,10 @@ fn below_the_minimum_nothing_is_committed_and_acks_all_is_refused() {
     assert!(state.covers(Offset(6), Acks::Leader), "its own offset covers it");
     assert!(!state.covers(Offset(6), Acks::All));
     // The minimum is met again: what was counted meanwhile commits.
-    assert_eq!(state.renew(terms(1, 2, 2, 2), Offset(6)), Renewal::SameEpoch);
+    assert_eq!(state.renew(terms(1, 2, 2, 2), Offset(0), Offset(6)), Renewal::SameEpoch);
     assert_eq!(state.high_watermark(), Offset(6));
     // And lost again, after an append.
-    assert_eq!(state.renew(terms(1, 3, 1, 2), Offset(8)), Renewal::SameEpoch);
+    assert_eq!(state.renew(terms(1, 3, 1, 2), Offset(0), Offset(8)), Renewal::SameEpoch);
     assert!(matches!(state.verdict(), Err(ProduceError::NotEnoughReplicasAfterAppend)));
 }
 
@@ -63,14 +64,34 @@ fn epochs_are_fenced_both_ways() {
         Err(ProduceError::UnknownLeaderEpoch { .. })
     ));
     assert_eq!(state.admit(Some(LeaderEpoch(1)), Acks::All).ok(), Some(LeaderEpoch(1)));
-    assert_eq!(state.renew(terms(1, 1, 1, 1), Offset(3)), Renewal::Ignored);
-    assert_eq!(state.renew(terms(0, 1, 1, 1), Offset(3)), Renewal::Ignored);
-    assert_eq!(state.renew(terms(2, 2, 1, 1), Offset(3)), Renewal::NewEpoch);
+    assert_eq!(state.renew(terms(1, 1, 1, 1), Offset(0), Offset(3)), Renewal::Ignored);
+    assert_eq!(state.renew(terms(0, 1, 1, 1), Offset(0), Offset(3)), Renewal::Ignored);
+    assert_eq!(state.renew(terms(2, 2, 1, 1), Offset(0), Offset(3)), Renewal::NewEpoch);
     assert!(matches!(
         state.admit(Some(LeaderEpoch(1)), Acks::All),
         Err(ProduceError::FencedLeaderEpoch { .. })
     ));
     assert_eq!(state.told_high_watermark(), None, "the new epoch begins at 3, and 0 is committed");
+}
+
+#[test]
+fn a_switch_to_fsync_counts_what_is_synced_at_once() {
+    let terms = |partition_epoch, durability| Terms { durability, ..terms(1, partition_epoch, 1, 1) };
+    let mut state = LeaderState::become_leader(terms(1, Durability::Async), Offset(0), Offset(0), Offset(0));
+    assert!(state.counts_written());
+    assert_eq!(state.on_own_offset(Offset(8), Offset(10)), Some(Offset(8)));
+    assert!(state.covers(Offset(8), Acks::All) && state.covers(Offset(8), Acks::Leader));
+    // 5 are synced.
+    assert_eq!(state.renew(terms(2, Durability::Fsync), Offset(5), Offset(10)), Renewal::SameEpoch);
+    assert_eq!(state.high_watermark(), Offset(8), "what was committed stays so");
+    for acks in [Acks::All, Acks::Leader] {
+        assert!(state.covers(Offset(5), acks) && !state.covers(Offset(6), acks), "{acks:?}");
+    }
+    assert_eq!(state.on_own_offset(Offset(10), Offset(10)), Some(Offset(10)));
+    assert!(state.covers(Offset(10), Acks::All));
+    // And back.
+    assert_eq!(state.renew(terms(3, Durability::Async), Offset(12), Offset(12)), Renewal::SameEpoch);
+    assert_eq!(state.high_watermark(), Offset(12));
 }
 
 #[test]
@@ -94,7 +115,7 @@ proptest! {
             if members != in_sync {
                 in_sync = members.max(1);
                 epochs = (epochs.0 + i32::from(elected), epochs.1 + 1);
-                state.renew(terms(epochs.0, epochs.1, in_sync, 2), Offset(end));
+                state.renew(terms(epochs.0, epochs.1, in_sync, 2), Offset(0), Offset(end));
             }
             state.on_own_offset(Offset(own), Offset(end));
             prop_assert!(state.high_watermark() >= before);

@@ -189,6 +189,65 @@ fn nothing_is_acknowledged_or_read_before_it_is_synced() {
     assert!(status.problems.is_empty());
 }
 
+/// A topic's name in this test, and what was synced of the partition when its batch was acknowledged.
+type Seen = Arc<Mutex<Vec<(&'static str, Offset)>>>;
+
+impl Node {
+    fn produce_and_look(&self, name: &'static str, partition: TopicPartition, acks: Acks, seen: &Seen) {
+        let (replicas, seen) = (self.replicas.clone(), Arc::clone(seen));
+        let request = ProduceRequest { partition, leader_epoch: None, acks, batch: batch(&["x"]) };
+        let done = move |answer: Result<Produced, ProduceError>| {
+            answer.expect("acknowledged");
+            seen.lock().push((name, replicas.describe(partition).expect("there").durable_end));
+        };
+        self.replicas.produce(request, Box::new(done));
+    }
+
+    fn alter(&mut self, partition: TopicPartition, name: &str, value: &str) {
+        let set = BTreeMap::from([(name.into(), value.into())]);
+        self.propose(Command::AlterTopic {
+            topic: partition.topic,
+            partitions: None,
+            set,
+            reset: Vec::new(),
+        });
+        self.follow();
+    }
+}
+
+#[test]
+fn async_is_acknowledged_before_the_sync_and_fsync_behind_it() {
+    let directory = tempfile::tempdir().expect("a directory");
+    let mut node = Node::start(directory.path(), ClusterState::new());
+    let (synced, written) = (node.create(5, &[]), node.create(6, &[("durability", "async")]));
+    let seen = Seen::default();
+    node.produce_and_look("fsync", synced, Acks::All, &seen);
+    node.produce_and_look("async", written, Acks::All, &seen);
+    node.produce_and_look("async, leader", written, Acks::Leader, &seen);
+    assert_eq!(*seen.lock(), [], "not even written");
+    assert!(node.replicas.step(), "one group has all three");
+    let expected = [("async", Offset(0)), ("async, leader", Offset(0)), ("fsync", Offset(1))];
+    assert_eq!(*seen.lock(), expected, "of async nothing was synced yet");
+    assert_eq!(node.replicas.describe(written).expect("there").durable_end, Offset(2));
+}
+
+#[test]
+fn a_switch_of_the_durability_holds_for_what_is_in_flight() {
+    let directory = tempfile::tempdir().expect("a directory");
+    let mut node = Node::start(directory.path(), ClusterState::new());
+    let partition = node.create(6, &[("durability", "async")]);
+    let seen = Seen::default();
+    node.produce_and_look("sent as async", partition, Acks::All, &seen);
+    node.alter(partition, "durability", "fsync");
+    node.sync();
+    node.produce_and_look("fsync", partition, Acks::All, &seen);
+    node.sync();
+    node.alter(partition, "durability", "async");
+    node.produce_and_look("async", partition, Acks::All, &seen);
+    node.sync();
+    assert_eq!(*seen.lock(), [("sent as async", Offset(1)), ("fsync", Offset(2)), ("async", Offset(2))]);
+}
+
 #[test]
 fn acknowledgements_come_in_order_and_once() {
     let directory = tempfile::tempdir().expect("a directory");

@@ -1,15 +1,15 @@
 //! The one who writes: gathers what is queued into a group, writes it at its place with one write, syncs it, and only then
-//! says so. A state machine that a thread or a test steps.
+//! says so (and before the sync that it is written, to those who count that). A state machine that a thread or a test steps.
 
 use super::{
-    CommitListener, JournalEnd,
+    JournalEnd,
     frame_codec::{FramePlace, encode, encoded_bytes},
     header::LapEnd,
     ring::Ring,
     shared::Shared,
 };
 use crate::{
-    disk::{AlignedBuffer, DiskFile, DiskResult},
+    disk::{AlignedBuffer, DiskResult},
     ids::{LogId, Offset},
     storage::frame::{Frame, FrameBody},
 };
@@ -110,7 +110,7 @@ impl Committer {
         }
     }
 
-    /// Writes the group, syncs it, and tells.
+    /// Writes the group, syncs it, and tells. What fails here is final.
     fn commit(&mut self, shared: &Shared, group: GroupBytes) -> DiskResult<()> {
         let group_bytes = group.bytes;
         let (file, end) = {
@@ -124,15 +124,22 @@ impl Committer {
                 AlignedBuffer::new(padded.max(shared.options.group_bytes_max.next_multiple_of(block)))?;
         }
         let chain = self.encode_group(end, group_bytes, padded);
-        write_and_sync(&*file, end.position, self.staging.as_slice().get(..padded).unwrap_or_default())?;
         let sequence = end.sequence + self.group.len() as u64;
+        self.collect_ends(end.sequence);
+        file.write_at(end.position, &[self.staging.as_slice().get(..padded).unwrap_or_default()])?;
+        shared.tell(|listener| {
+            if listener.wants_written() {
+                listener.written(&self.ends);
+            }
+        });
+        file.sync_data()?;
         let mut ring = shared.ring.lock();
         ring.advance(padded as u64, sequence, chain);
         shared.publish(&ring);
         drop(ring);
         let only_witness = matches!(self.group.as_slice(), [Frame { body: FrameBody::Synced, .. }]);
         // Whoever waits for a sync finds the ends advanced when the wait is over.
-        self.tell_ends(shared, end.sequence, sequence);
+        shared.tell(|listener| listener.synced(sequence, &self.ends));
         shared.group_synced(sequence, group, only_witness);
         self.group.clear();
         Ok(())
@@ -156,7 +163,7 @@ impl Committer {
     }
 
     /// One entry for each log, in the state that the last of its frames left.
-    fn tell_ends(&mut self, shared: &Shared, first_sequence: u64, below: u64) {
+    fn collect_ends(&mut self, first_sequence: u64) {
         self.ends.clear();
         let frames = self.group.iter().zip(first_sequence..);
         self.ends
@@ -169,14 +176,7 @@ impl Committer {
             }
             same
         });
-        shared.tell(|listener: &dyn CommitListener| listener.synced(below, &self.ends));
     }
-}
-
-/// One write, one sync. What fails here is final.
-fn write_and_sync(file: &dyn DiskFile, position: u64, group: &[u8]) -> DiskResult<()> {
-    file.write_at(position, &[group])?;
-    file.sync_data()
 }
 
 fn is_append(frame: &Frame) -> bool {

@@ -84,6 +84,13 @@ impl JournalEnd {
 pub(super) trait CommitListener: Send + Sync {
     /// All frames below this sequence are durable; `ends` has one entry for each log of the group, ascending.
     fn synced(&self, below: u64, ends: &[(LogId, JournalEnd)]);
+    /// Whether [`CommitListener::written`] is of interest; asked once a group.
+    fn wants_written(&self) -> bool {
+        false
+    }
+    /// A group's write has returned and its sync begins: a crash of the process loses none of it from here on, a power cut
+    /// may. `ends` are those that [`CommitListener::synced`] tells next, if the sync succeeds.
+    fn written(&self, _ends: &[(LogId, JournalEnd)]) {}
     /// The directory is fenced. Called once.
     fn failed(&self, failure: &StoreFailure);
     /// The first frame found no place in the ring: it waits for a checkpoint or a prepared file.

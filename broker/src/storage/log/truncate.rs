@@ -66,7 +66,7 @@ impl Log {
             None => body,
         };
         let sequence = engine.enqueue(log, &mut state, body)?;
-        self.core.durable.cut(sequence, end);
+        self.core.journaled.cut(sequence, end);
         // A checkpoint may look at the log while the frame is on its way: to it the frame has not happened yet.
         (state.covers, state.truncating) = (covers, Some(sequence));
         drop(state);
