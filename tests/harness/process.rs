@@ -321,8 +321,8 @@ fn address_in(line: &str) -> Option<(Listener, &str)> {
     let (name, rest) = line.split_once(char::is_whitespace)?;
     let word = rest.split_whitespace().next()?;
     match name {
-        "clients" => Some((Listener::Grpc, word)),
-        "health" => Some((Listener::Http, word.strip_prefix("http://")?.split('/').next()?)),
+        "grpc" => Some((Listener::Grpc, word)),
+        "http" => Some((Listener::Http, word)),
         _ => None,
     }
 }
@@ -333,11 +333,10 @@ mod tests {
 
     #[test]
     fn addresses_are_found_in_the_readiness_message() {
-        let clients = address_in("  clients   127.0.0.1:9095 (gRPC)");
-        assert_eq!(clients, Some((Listener::Grpc, "127.0.0.1:9095")));
-        let health =
-            address_in("  health    http://127.0.0.1:9644/readyz   metrics http://127.0.0.1:9644/metrics");
-        assert_eq!(health, Some((Listener::Http, "127.0.0.1:9644")));
+        let grpc = address_in("  grpc  127.0.0.1:9095  (clients)");
+        assert_eq!(grpc, Some((Listener::Grpc, "127.0.0.1:9095")));
+        let http = address_in("  http  127.0.0.1:9644  (/livez, /readyz, /metrics)");
+        assert_eq!(http, Some((Listener::Http, "127.0.0.1:9644")));
         assert_eq!(address_in("cairn-broker is ready"), None);
         assert_eq!(address_in("  data      /tmp/x"), None);
     }
