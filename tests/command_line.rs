@@ -149,8 +149,8 @@ fn what_is_not_there_is_named_with_a_suggestion() -> Result<()> {
     let error: Value = serde_json::from_str(&machine.errors)?;
     ensure!(error["error"]["code"] == "not-found" && error["error"]["exit_code"] == 4, "{error}");
     for (words, text) in [
-        ("topic create ..", "name"),
-        ("topic create a/b", "name"),
+        ("topic create ..", "cannot be called"),
+        ("topic create a/b", "a/b"),
         ("topic create good --config retention.mss=1", "retention.ms"),
         ("topic create good --config segment.bytes=1", "segment.bytes"),
         ("topic create good --partitions 100000000", "partitions"),

@@ -225,7 +225,7 @@ async fn a_disk_that_fills_up_refuses_and_loses_nothing() -> Result<()> {
         command.start_at(&address)
     })?;
     writer.reconnect(&broker).await?;
-    writer.reads_back(0).await?;
+    writer.reads_back(0).await.with_context(|| broker.said())?;
     ensure!(writer.write().await?.error() == ErrorCode::StorageFull, "a write on a disk without a free byte");
 
     // Space comes back through the broker itself.

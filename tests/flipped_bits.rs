@@ -29,7 +29,7 @@ const TOPIC: &str = "bits";
 const PARTITIONS: u32 = 2;
 const RECORDS: usize = 1500;
 /// Positions tried in each file: by `verify`, and by a broker that starts on it.
-const VERIFIED_PER_FILE: usize = 40;
+const VERIFIED_PER_FILE: usize = 12;
 const STARTED_PER_FILE: usize = 3;
 /// Wider damage than this says that more is withheld than a few batches.
 const DAMAGED_OFFSETS_MAX: i64 = 200;
@@ -103,7 +103,7 @@ async fn verify_names_the_file_and_the_place_of_a_wrong_bit() -> Result<()> {
     let before = verified(&directory)?;
     ensure!(before.damage.is_empty(), "{before:?}");
     let mut kinds: BTreeMap<String, usize> = BTreeMap::new();
-    let mut silent = Vec::new();
+    let mut silent: BTreeMap<String, Vec<String>> = BTreeMap::new();
     for file in files_with_content(&directory)? {
         let path = directory.join(&file);
         let live = tree::live_bytes(&path)?;
@@ -117,17 +117,16 @@ async fn verify_names_the_file_and_the_place_of_a_wrong_bit() -> Result<()> {
             tree::flip(&path, position, bit)?;
             *kinds.entry(kind(&file)).or_default() += 1;
             if !found {
-                silent.push(format!("{} byte {position} of {live} bit {bit}", file.display()));
+                let flip = format!("{} byte {position} of {live} bit {bit}", file.display());
+                silent.entry(kind(&file)).or_default().push(flip);
             }
         }
     }
     println!("{kinds:?}");
-    ensure!(
-        silent.is_empty(),
-        "{} flips were not found, the first: {:#?}",
-        silent.len(),
-        &silent[..silent.len().min(20)]
-    );
+    for (kind, flips) in &silent {
+        println!("{} of {:?} flips in {kind} were not found: {}", flips.len(), kinds.get(kind), flips[0]);
+    }
+    ensure!(silent.is_empty(), "verify is silent about {:?}", silent.keys());
     ensure!(verified(&directory)?.damage.is_empty(), "the test did not put every bit back");
     for wanted in ["cairn.meta", "checkpoint", ".journal", ".log", ".index", ".producers"] {
         ensure!(kinds.keys().any(|kind| kind.ends_with(wanted)), "there is no {wanted} file: {kinds:?}");
@@ -263,5 +262,10 @@ async fn a_broker_starts_on_wrong_bits_after_a_clean_end() -> Result<()> {
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_broker_starts_on_wrong_bits_after_a_kill() -> Result<()> {
-    starts_on_wrong_bits(BrokerProcess::kill).await
+    starts_on_wrong_bits(|broker| {
+        // Until the journal's witness stands behind the last group, a wrong bit there is a torn tail.
+        std::thread::sleep(Duration::from_millis(300));
+        broker.kill()
+    })
+    .await
 }
