@@ -1,5 +1,6 @@
 //! Random operations on a store against a plain model of its logs, with restarts and clean reopenings in between, on the real
 //! file system and on the faulty disk without faults.
+#![expect(clippy::expect_used, clippy::indexing_slicing, reason = "a test may end where it cannot go on")]
 
 use cairn_broker::disk::{OsDisk, SharedDisk};
 use cairn_tests::{

@@ -67,6 +67,7 @@ impl Run {
     ///
     /// # Errors
     /// The store does not open, or shows what the model does not allow.
+    #[expect(clippy::too_many_arguments, reason = "a run is made of them, each once")]
     pub fn open(
         disk: SharedDisk,
         path: PathBuf,

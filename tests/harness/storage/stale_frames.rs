@@ -31,7 +31,8 @@ mod frame {
 
 /// Changes a whole journal file. What is not understood stays as it is.
 pub(super) fn rejuvenate(file: &mut [u8]) {
-    let (lap, block) = (number(file, head::LAP), number(file, head::BLOCK_BYTES) as usize);
+    let lap = number(file, head::LAP);
+    let block = usize::try_from(number(file, head::BLOCK_BYTES)).unwrap_or(0);
     let (mut sequence, mut chain) = (number(file, head::FIRST_SEQUENCE), number(file, head::CHAIN));
     if lap == 0 || block == 0 {
         return;
@@ -63,7 +64,7 @@ pub(super) fn rejuvenate(file: &mut [u8]) {
 
 /// The frame at a position, if its checksum is right.
 fn whole_frame(file: &mut [u8], position: usize) -> Option<&mut [u8]> {
-    let length = number(file.get(position..)?, frame::LENGTH) as usize;
+    let length = usize::try_from(number(file.get(position..)?, frame::LENGTH)).ok()?;
     let frame = file.get_mut(position..position.checked_add(length.max(FRAME_HEADER_BYTES))?)?;
     let stored = number(frame, frame::CHECKSUM);
     (u64::from(crc32(frame.get(4..)?)) == stored && length >= FRAME_HEADER_BYTES).then_some(frame)
