@@ -142,7 +142,9 @@ impl Store {
     /// # Errors
     /// The directory failed.
     pub fn sync(&self) -> Result<(), StoreFailure> {
-        self.engine.wait_synced(self.engine.journal.next_sequence())
+        self.engine.wait_synced(self.engine.journal.next_sequence())?;
+        // Also where nothing was queued: after a failure nothing counts as done (I33).
+        self.failure().map_or(Ok(()), Err)
     }
 
     /// Commits one group; `false` when there was nothing to do. Only with [`CommitDriver::Stepped`].

@@ -39,7 +39,7 @@ pub fn small_store_options() -> StoreOptions {
         allocate_bytes_min: 4 << 10,
         allocate_bytes_max: 16 << 10,
         open_segments_max: 3,
-        reserve_bytes: 16 << 10,
+        reserve_bytes: 48 << 10,
         producer_expiry_ms: 24 * 60 * 60 * 1000,
         plant: None,
     }
