@@ -53,8 +53,12 @@ pub(super) fn open(setup: StoreSetup) -> Result<(Arc<Engine>, RecoveryReport), O
     let files = SegmentFiles::new(disk.clone(), &path, &options);
     let reserve = Reserve::find(&disk, &path, options.reserve_bytes)?;
     let mut recovered = recover(&files, &reserve, &options, clock.wall_ms())?;
-    // Files go only after the frames that say so are durable.
+    // Files go, and journal files begin anew, only after the frames and the checkpoint that say so are durable: the process
+    // that wrote them may have ended before they were.
     recovered.scan.make_durable()?;
+    if disk.exists(&path.join(CHECKPOINT_FILE))? {
+        disk.sync_dir(&path)?;
+    }
     sweep(&files, &mut recovered)?;
     let Recovered { checkpoint, scan, logs, deleted, mut report } = recovered;
     let journal = reserve.with_space_to_open(|| {
