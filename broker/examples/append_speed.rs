@@ -55,7 +55,7 @@ fn main() {
     let directory = arguments.next().unwrap_or_else(|| "/dev/shm/append-speed".to_string());
     let megabytes: u64 = arguments.next().map_or(4000, |text| text.parse().unwrap());
     let (clock, path) = (SystemClock::shared(), Path::new(&directory).join("data"));
-    std::fs::create_dir_all(&directory).unwrap();
+    OsDisk::shared().create_dir(Path::new(&directory)).unwrap();
     let (store, opened) = open(&path, &clock);
     println!("empty open: {opened:.4} s");
     let log = store.create_log(LogId(1), Offset::ZERO, LogOptions::default()).unwrap();
