@@ -2,8 +2,8 @@
 //! file is durable before anything else is written into the directory.
 
 use super::{
-    DirectoryLock, DiskError, DiskErrorKind, DiskResult, LOCK_FILE, SharedDisk, read_file, replace_file,
-    replace_files,
+    DirectoryLock, Disk, DiskError, DiskErrorKind, DiskResult, LOCK_FILE, SharedDisk, read_file,
+    replace_file, replace_files,
     sealed_text::{self, Damage, SealedText},
 };
 use crate::ids::{BrokerEpoch, BrokerId, ClusterId, DirectoryId};
@@ -169,7 +169,7 @@ impl DataDirectory {
         }
         refuse_foreign(&disk, path)?;
         let lock = disk.lock_dir(path)?;
-        let found = read_small(&disk, path, META_FILE)?
+        let found = read_small(&*disk, path, META_FILE)?
             .map(|text| meta_from(&path.join(META_FILE), text))
             .transpose()?;
         let meta = match found {
@@ -238,7 +238,7 @@ impl DataDirectory {
     /// The disk's. A file of a newer format, too: removing it would tell that version that it crashed.
     pub fn take_last_shutdown(&self) -> Result<LastShutdown, DirectoryError> {
         let file = self.path.join(CLEAN_SHUTDOWN_FILE);
-        let last = match read_small(&self.disk, &self.path, CLEAN_SHUTDOWN_FILE) {
+        let last = match read_small(&*self.disk, &self.path, CLEAN_SHUTDOWN_FILE) {
             Ok(None) => LastShutdown::Unclean,
             Ok(Some(text)) => match clean_shutdown_from(&file, text) {
                 Ok(clean) => LastShutdown::Clean(clean),
@@ -273,12 +273,23 @@ impl DataDirectory {
     /// The file is damaged or newer, or the disk's.
     pub fn broker_epoch(&self) -> Result<Option<BrokerEpoch>, DirectoryError> {
         let file = self.path.join(BROKER_EPOCH_FILE);
-        let Some(text) = read_small(&self.disk, &self.path, BROKER_EPOCH_FILE)? else { return Ok(None) };
-        let mut lines = Lines::of(&file, text);
-        let epoch = lines.required("broker-epoch")?;
-        lines.nothing_more()?;
-        Ok(Some(BrokerEpoch(epoch)))
+        let text = read_small(&*self.disk, &self.path, BROKER_EPOCH_FILE)?;
+        text.map(|text| broker_epoch_from(&file, text)).transpose()
     }
+}
+
+/// What is wrong with the small files of a directory that nobody has open, in the order of a start. Changes nothing and
+/// takes no lock.
+pub fn check_small_files(disk: &dyn Disk, path: &Path) -> Vec<DirectoryError> {
+    let check = |name: &str, parse: fn(&Path, SealedText) -> Result<(), DirectoryError>| {
+        read_small(disk, path, name)?.map_or(Ok(()), |text| parse(&path.join(name), text))
+    };
+    let checks = [
+        check(META_FILE, |file, text| meta_from(file, text).map(drop)),
+        check(CLEAN_SHUTDOWN_FILE, |file, text| clean_shutdown_from(file, text).map(drop)),
+        check(BROKER_EPOCH_FILE, |file, text| broker_epoch_from(file, text).map(drop)),
+    ];
+    checks.into_iter().filter_map(Result::err).collect()
 }
 
 fn parent_of(path: &Path) -> &Path {
@@ -302,9 +313,9 @@ fn refuse_foreign(disk: &SharedDisk, path: &Path) -> Result<(), DirectoryError> 
 }
 
 /// A small file's lines, `None` if there is no such file.
-fn read_small(disk: &SharedDisk, directory: &Path, name: &str) -> Result<Option<SealedText>, DirectoryError> {
+fn read_small(disk: &dyn Disk, directory: &Path, name: &str) -> Result<Option<SealedText>, DirectoryError> {
     let file = directory.join(name);
-    let bytes = match read_file(&**disk, &file, SMALL_FILE_BYTES_MAX) {
+    let bytes = match read_file(disk, &file, SMALL_FILE_BYTES_MAX) {
         Ok(bytes) => bytes,
         Err(error) if error.kind == DiskErrorKind::NotFound => return Ok(None),
         Err(error) if error.kind == DiskErrorKind::TooLarge => {
@@ -344,6 +355,13 @@ fn clean_shutdown_from(file: &Path, text: SealedText) -> Result<CleanShutdown, D
     };
     lines.nothing_more()?;
     Ok(clean)
+}
+
+fn broker_epoch_from(file: &Path, text: SealedText) -> Result<BrokerEpoch, DirectoryError> {
+    let mut lines = Lines::of(file, text);
+    let epoch = lines.required("broker-epoch")?;
+    lines.nothing_more()?;
+    Ok(BrokerEpoch(epoch))
 }
 
 /// Takes the lines of a file one by one, in their order.

@@ -8,7 +8,10 @@ use super::{
     OpenError, VerifyDamage, VerifyProgress, VerifyReport,
     layout::{JOURNAL_DIRECTORY, LOGS_DIRECTORY},
 };
-use crate::disk::{Disk, dir::CLEAN_SHUTDOWN_FILE};
+use crate::disk::{
+    DirectoryError, Disk,
+    dir::{CLEAN_SHUTDOWN_FILE, check_small_files},
+};
 use std::path::{Path, PathBuf};
 
 /// What is being verified, and what was found.
@@ -38,7 +41,7 @@ impl Verification<'_> {
     }
 }
 
-/// Reads every file of every store below a data directory and lists what is wrong. Changes nothing; works on a read-only
+/// Reads the small files of a data directory and every file of every store below it, and lists what is wrong. Changes nothing; works on a read-only
 /// copy.
 ///
 /// # Errors
@@ -52,6 +55,15 @@ pub fn verify(
     let clean = disk.exists(&data_directory.join(CLEAN_SHUTDOWN_FILE))?;
     let mut verification =
         Verification { disk, progress, report: VerifyReport::default(), bytes_total: 0, clean };
+    for error in check_small_files(disk, data_directory) {
+        let said = error.to_string();
+        match error {
+            DirectoryError::Corrupt { file, byte, detail } => verification.damage(&file, byte as u64, detail),
+            DirectoryError::NewerFormat { file, .. } => verification.damage(&file, 0, said),
+            DirectoryError::Disk(error) => verification.damage(&error.path, 0, said),
+            _ => verification.note(said),
+        }
+    }
     if stores.is_empty() {
         verification.note(format!("{} holds no store", data_directory.display()));
     }

@@ -2,10 +2,16 @@
 //! nothing.
 
 use super::*;
-use crate::disk::dir::CLEAN_SHUTDOWN_FILE;
+use crate::{
+    disk::{CleanShutdown, DataDirectory},
+    ids::{BrokerEpoch, BrokerId, DirectoryId},
+};
 use std::path::PathBuf;
 
 fn data_directory(root: &Path) {
+    let (broker, identity) = (BrokerId(1), DirectoryId(uuid::Uuid::from_u128(7)));
+    let directory = DataDirectory::open_or_create(OsDisk::shared(), root, broker, identity).expect("opened");
+    let clean = CleanShutdown { broker_epoch: BrokerEpoch(3), boot_id: None };
     let (store, _) = open(&root.join("data"));
     let log = store.create_log(LOG, Offset::ZERO, small_log()).expect("created");
     for sequence in 0..120 {
@@ -13,7 +19,7 @@ fn data_directory(root: &Path) {
         log.append(&idempotent(number, 100, Some((5, 0, sequence))), EPOCH).expect("appended");
     }
     store.close().expect("closed");
-    std::fs::write(root.join(CLEAN_SHUTDOWN_FILE), b"").expect("written");
+    directory.write_clean_shutdown(&clean).expect("written");
 }
 
 fn verified(root: &Path) -> VerifyReport {
