@@ -31,6 +31,8 @@ const RECORDS: usize = 1500;
 /// Positions tried in each file: by `verify`, and by a broker that starts on it.
 const VERIFIED_PER_FILE: usize = 12;
 const STARTED_PER_FILE: usize = 3;
+/// No frame or batch of this test is longer.
+const NEAR_BYTES: u64 = 8192;
 /// Wider damage than this says that more is withheld than a few batches.
 const DAMAGED_OFFSETS_MAX: i64 = 200;
 
@@ -134,10 +136,14 @@ async fn verify_names_the_file_and_the_place_of_a_wrong_bit() -> Result<()> {
     Ok(())
 }
 
-/// Whether a report names the damage, or the torn tail, in that file at or before that place.
+/// Whether a report names the damage, or the torn tail, in that file. Where a file has many checksums, the place is that
+/// of the frame or batch; where it has one, any place in it.
 fn names(report: &VerifyReport, file: &Path, position: u64) -> bool {
-    let damaged = report.damage.iter().any(|damage| damage.file == file && damage.position <= position);
-    damaged || report.notes.iter().any(|note| note.contains(&*file.to_string_lossy()))
+    let has_many = file.extension().is_some_and(|extension| extension == "journal" || extension == "log");
+    let is_near = |at: u64| at <= position && position - at < NEAR_BYTES;
+    let mut damage = report.damage.iter().filter(|damage| damage.file == file);
+    damage.any(|damage| !has_many || is_near(damage.position))
+        || report.notes.iter().any(|note| note.contains(&*file.to_string_lossy()))
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
@@ -149,7 +155,11 @@ async fn verify_finds_padding_that_is_not_zero() -> Result<()> {
     let mut tried = 0;
     for file in files_with_content(&directory)? {
         let path = directory.join(&file);
-        let (live, length) = (tree::live_bytes(&path)?, path.metadata()?.len());
+        let (live, mut length) = (tree::live_bytes(&path)?, path.metadata()?.len());
+        if path.extension().is_some_and(|extension| extension == "journal") {
+            // Behind the last group lies what the next lap overwrites: what stands there means nothing.
+            length = live.next_multiple_of(4096);
+        }
         for _ in 0..10 {
             if live == length {
                 break;

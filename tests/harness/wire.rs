@@ -9,6 +9,7 @@ use cairn_proto::{
         ProduceResponse, admin_client::AdminClient, log_client::LogClient, offset_query::At,
     },
 };
+use std::time::{SystemTime, UNIX_EPOCH};
 use tonic::transport::{Channel, Endpoint};
 
 /// A connection of its own to a broker.
@@ -76,8 +77,10 @@ pub async fn end_offset(channel: &Channel, topic_id: Bytes) -> anyhow::Result<i6
 /// It cannot be built.
 pub fn batch(options: BatchOptions, values: &[&[u8]]) -> anyhow::Result<Vec<u8>> {
     let mut builder = BatchBuilder::new(options);
+    // Of today: retention by age is on by default.
+    let now_ms = i64::try_from(SystemTime::now().duration_since(UNIX_EPOCH)?.as_millis())?;
     for (index, value) in values.iter().enumerate() {
-        builder.append(1_700_000_000_000 + i64::try_from(index)?, None, Some(value), &[])?;
+        builder.append(now_ms + i64::try_from(index)?, None, Some(value), &[])?;
     }
     Ok(builder.finish()?.to_vec())
 }
