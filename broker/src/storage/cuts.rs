@@ -1,26 +1,43 @@
-//! The truncations of a journal's tail, known before it is replayed. A segment that a later truncation has cut already no
-//! longer holds the place that an earlier one names: the earlier one is passed over, and the later one finds its place.
+//! The truncations and log starts of a journal's tail, known before it is replayed. A segment that a later truncation has cut already no
+//! longer holds the place that an earlier one names: the earlier one is passed over, and the later one finds its place. Nor
+//! need a segment be there that lies below a later log start.
 
 use crate::ids::{LogId, Offset};
 use std::collections::BTreeMap;
 
-/// For each log its truncate frames in order: the sequence, and the lowest end of this and all later ones.
+/// What the tail removes.
 #[derive(Debug, Default)]
-pub(super) struct Cuts(BTreeMap<LogId, Vec<(u64, Offset)>>);
+pub(super) struct Cuts {
+    /// For each log its truncate frames in order: the sequence, and the lowest end of this and all later ones.
+    ends: BTreeMap<LogId, Vec<(u64, Offset)>>,
+    /// The highest start of each log.
+    starts: BTreeMap<LogId, Offset>,
+}
 
 impl Cuts {
     /// Notes a truncate frame; frames come in the order of their sequence.
     pub(super) fn note(&mut self, log: LogId, sequence: u64, end: Offset) {
-        let frames = self.0.entry(log).or_default();
+        let frames = self.ends.entry(log).or_default();
         for (_, lowest) in frames.iter_mut().rev().take_while(|(_, lowest)| *lowest > end) {
             *lowest = end;
         }
         frames.push((sequence, end));
     }
 
+    /// Notes a log-start frame.
+    pub(super) fn note_start(&mut self, log: LogId, start: Offset) {
+        let highest = self.starts.entry(log).or_default();
+        *highest = start.max(*highest);
+    }
+
+    /// Whether what ends at `end` lies below a log start of the tail: its segment may be gone.
+    pub(super) fn is_below_start(&self, log: LogId, end: Offset) -> bool {
+        self.starts.get(&log).is_some_and(|start| end <= *start)
+    }
+
     /// Whether what the frame of this sequence did at `offset` or above is undone by a later truncation.
     pub(super) fn undo(&self, log: LogId, sequence: u64, offset: Offset) -> bool {
-        let Some(frames) = self.0.get(&log) else { return false };
+        let Some(frames) = self.ends.get(&log) else { return false };
         let later = frames.partition_point(|(at, _)| *at <= sequence);
         frames.get(later).is_some_and(|(_, lowest)| *lowest <= offset)
     }

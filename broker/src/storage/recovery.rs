@@ -173,6 +173,7 @@ pub(super) fn recover(
                 deleted.insert(frame.log);
             }
             FrameBody::Truncate { end } => cuts.note(frame.log, sequence, end),
+            FrameBody::LogStart { start, .. } => cuts.note_start(frame.log, start),
             _ => {}
         }
         Ok(())

@@ -84,8 +84,11 @@ impl Replay<'_> {
             FrameBody::Append { segment_base, position, batch } => {
                 let problem = misfit(state, segment_base, position, &batch);
                 if let Some(problem) = problem {
-                    // Behind a truncation that was passed over, nothing fits, and nothing stays.
-                    if self.cuts.undo(log, sequence, Offset(batch.header().base_offset)) {
+                    // Behind a truncation that was passed over nothing fits, and nothing stays; nor below the log's start.
+                    let header = batch.header();
+                    if self.cuts.undo(log, sequence, Offset(header.base_offset))
+                        || self.cuts.is_below_start(log, Offset(header.next_offset()))
+                    {
                         return Ok(());
                     }
                     self.problems.push(format!("journal frame {sequence} of log {log}: {problem}"));
@@ -167,6 +170,8 @@ impl Replay<'_> {
         }
         let (end, position) = match position_of(self.files, log, state, end) {
             Ok(place) => place,
+            // What a later log start removed is not looked for.
+            Err(WalkError::Bad(bad)) if bad.offset != end && self.cuts.is_below_start(log, end) => (end, 0),
             // The batches behind the new end may be gone already: then the walk ends exactly there.
             Err(WalkError::Bad(bad)) => {
                 if bad.offset != end {
@@ -174,6 +179,11 @@ impl Replay<'_> {
                         .push(format!("log {log} is cut at {} instead of {end}: {}", bad.offset, bad.detail));
                 }
                 (bad.offset, bad.position)
+            }
+            Err(WalkError::Disk(error))
+                if error.kind == DiskErrorKind::NotFound && self.cuts.is_below_start(log, end) =>
+            {
+                (end, 0)
             }
             Err(WalkError::Disk(error)) if error.kind == DiskErrorKind::NotFound => {
                 self.problems.push(format!("log {log} is cut before a missing segment: {error}"));
