@@ -168,6 +168,7 @@ impl Replay<'_> {
                 .push(format!("log {log} is to end at {end}, outside {} to {}", state.start, state.end));
             return Ok(());
         }
+        let mut is_gone = false;
         let (end, position) = match position_of(self.files, log, state, end) {
             Ok(place) => place,
             // What a later log start removed is not looked for.
@@ -183,6 +184,7 @@ impl Replay<'_> {
             Err(WalkError::Disk(error))
                 if error.kind == DiskErrorKind::NotFound && self.cuts.is_below_start(log, end) =>
             {
+                is_gone = true;
                 (end, 0)
             }
             Err(WalkError::Disk(error)) if error.kind == DiskErrorKind::NotFound => {
@@ -199,6 +201,11 @@ impl Replay<'_> {
             Err(WalkError::WouldBlock) => return Ok(()),
         };
         let gone = state.lower_end(end, position);
+        if is_gone {
+            // The log start that removed it may have come before, when the segment still seemed to reach beyond it.
+            let start = state.start;
+            state.segments.pop_if(|last| last.end <= start);
+        }
         for open in gone.iter().filter_map(|segment| segment.open.upgrade()) {
             self.files.forget(&open);
         }
