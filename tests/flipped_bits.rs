@@ -27,7 +27,7 @@ use std::{
 
 const TOPIC: &str = "bits";
 const PARTITIONS: u32 = 2;
-const RECORDS: usize = 1500;
+const RECORDS: usize = 900;
 /// Positions tried in each file: by `verify`, and by a broker that starts on it.
 const VERIFIED_PER_FILE: usize = 12;
 const STARTED_PER_FILE: usize = 3;

@@ -103,7 +103,7 @@ fn kill_while_running(command: &BrokerCommand, address: &str, children: Vec<Chil
         let mut kills = 0;
         let mut broker = command.start_at(address)?;
         loop {
-            let until = Instant::now() + Duration::from_millis(random.random_range(500..2500));
+            let until = Instant::now() + Duration::from_millis(random.random_range(150..700));
             while Instant::now() < until && !waiting.iter().all(|thread| thread.is_finished()) {
                 sleep(Duration::from_millis(10));
             }

@@ -62,7 +62,7 @@ async fn replies_that_nobody_reads_stop_the_reading_of_requests() -> Result<()> 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn pushed_batches_that_nobody_reads_are_held_back() -> Result<()> {
     let attack = Attack::begin().await?;
-    let large: Bytes = batch(BatchOptions::default(), &[&vec![7; 900_000]])?.into();
+    let large: Bytes = batch(BatchOptions::default(), &[&vec![7; 700_000]])?.into();
     let topic_id = attack.topic_id.clone();
     let requests = tokio_stream::iter(0..60_u64)
         .map(move |request_id| produce_request(request_id, topic_id.clone(), large.clone()));

@@ -60,7 +60,7 @@ impl Scene {
     pub fn small_broker(&self) -> BrokerCommand {
         let small = [
             ("--journal-ring-bytes-max", "8388608"),
-            ("--journal-file-bytes-max", "1048576"),
+            ("--journal-file-bytes-max", "2097152"),
             ("--checkpoint-after-bytes", "1048576"),
         ];
         small.iter().fold(self.broker(), |broker, (name, value)| broker.argument(*name).argument(*value))

@@ -202,6 +202,8 @@ impl Node {
         let clean = CleanShutdown { broker_epoch: self.epoch, boot_id: disk.boot_id() };
         let maintenance = self.maintenance;
         let closing = tokio::task::spawn_blocking(move || {
+            // A failure here is told by the close below.
+            let _ = replicas.finish_appends();
             maintenance.stop();
             let decided = metadata.close();
             // Also when the metadata failed: what the partitions hold is made durable all the same.

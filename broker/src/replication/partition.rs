@@ -5,7 +5,7 @@
 use super::{
     Acks, FetchError, FetchWaker, OnProduced, PartitionStatus, ProduceError, Produced,
     leader::{LeaderState, Renewal, Terms},
-    waiters::{AckWaiters, Completion, FetchWaiters, Parked, Wake},
+    waiters::{AckWaiters, Completion, FetchWaiters, Outbox, Parked, Wake},
 };
 use crate::{
     ids::{LeaderEpoch, LogId, Offset, TopicPartition},
@@ -65,20 +65,22 @@ struct State {
     last_high_watermark: Offset,
     settings: Arc<Settings>,
     acks: AckWaiters,
+    /// Filled under this state's lock, so in the order of decisions; emptied without it.
+    outbox: Arc<Outbox>,
     fetches: FetchWaiters,
 }
 
 /// What is to be called once no lock is held.
 #[derive(Default)]
 pub(super) struct Effects {
-    completions: Vec<Completion>,
+    outboxes: Vec<Arc<Outbox>>,
     wakes: Vec<Wake>,
 }
 
 impl Effects {
     /// Calls everybody.
     pub(super) fn run(self) {
-        self.completions.into_iter().for_each(Completion::complete);
+        self.outboxes.iter().for_each(|outbox| outbox.flush());
         self.wakes.into_iter().for_each(Wake::wake);
     }
 }
@@ -116,8 +118,8 @@ impl Partition {
         settings: Arc<Settings>,
         (failure, role): (FailureCell, Role),
     ) -> Self {
-        let (acks, fetches) = (AckWaiters::default(), FetchWaiters::default());
-        let state = State { role, last_high_watermark: Offset::ZERO, settings, acks, fetches };
+        let (acks, fetches, outbox) = (AckWaiters::default(), FetchWaiters::default(), Arc::default());
+        let state = State { role, last_high_watermark: Offset::ZERO, settings, acks, outbox, fetches };
         let (noted, advanced) = (AtomicBool::new(false), AtomicBool::new(false));
         let (appending, state) = (Mutex::new(()), Mutex::new(state));
         Self { id, log_id, log, failure, noted, advanced, appending, state }
@@ -260,8 +262,11 @@ impl Partition {
             },
             _ => Err(ProduceError::OutcomeUnknown("the partition's leadership changed".into())),
         };
+        // Behind what another thread has decided and not yet told.
+        let outbox = Arc::clone(&state.outbox);
+        outbox.push(Completion { done, result });
         drop(state);
-        done(result);
+        outbox.flush();
     }
 
     /// The journal has synced up to `durable`: what that commits is added to `effects`. `true`: the high watermark moved,
@@ -415,14 +420,15 @@ impl Partition {
 
 /// Answers whatever the leader's offsets cover now.
 fn settle(state: &mut State, effects: &mut Effects) {
-    let State { role: Role::Leader(leader), acks, fetches, .. } = state else { return };
+    let State { role: Role::Leader(leader), acks, outbox, fetches, .. } = state else { return };
     while let Some(Parked { produced, done }) = acks.pop_committed(leader.acknowledged()) {
         assert!(produced.end_offset <= leader.high_watermark(), "I25: acknowledged before it was committed");
-        effects.completions.push(Completion { done, result: leader.verdict().map(|()| produced) });
+        outbox.push(Completion { done, result: leader.verdict().map(|()| produced) });
     }
     while let Some(Parked { produced, done }) = acks.pop_own(leader.own()) {
-        effects.completions.push(Completion { done, result: Ok(produced) });
+        outbox.push(Completion { done, result: Ok(produced) });
     }
+    effects.outboxes.push(Arc::clone(outbox));
     fetches.take_readable(leader.high_watermark(), &mut effects.wakes);
 }
 
@@ -431,9 +437,10 @@ fn fail_all(state: &mut State, effects: &mut Effects, reason: &str) {
 }
 
 fn complete_all(state: &mut State, effects: &mut Effects, error: &ProduceError) {
-    let failed =
-        state.acks.drain().map(|parked| Completion { done: parked.done, result: Err(error.clone()) });
-    effects.completions.extend(failed);
+    for parked in state.acks.drain() {
+        state.outbox.push(Completion { done: parked.done, result: Err(error.clone()) });
+    }
+    effects.outboxes.push(Arc::clone(&state.outbox));
     state.fetches.take_all(&mut effects.wakes);
 }
 

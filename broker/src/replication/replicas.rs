@@ -371,6 +371,19 @@ impl Replicas {
         self.inner.stopping.store(true, Ordering::Release);
     }
 
+    /// Takes no more, appends what the lanes hold and waits until it is durable. [`Self::maintain`] must still be called
+    /// meanwhile: where the journal's ring is full, only a checkpoint makes room.
+    ///
+    /// # Errors
+    /// The directory failed.
+    pub fn finish_appends(&self) -> Result<(), ReplicationError> {
+        self.begin_shutdown();
+        if let Some(lanes) = &self.inner.lanes {
+            lanes.close();
+        }
+        Ok(self.inner.store.sync()?)
+    }
+
     /// After [`Replicas::begin_shutdown`]: lanes run empty, everything is synced and answered, checkpoint and snapshots
     /// are written, threads end. Reads go on until then, and are answered `UnknownPartition` afterwards. Blocking,
     /// idempotent.
@@ -378,15 +391,12 @@ impl Replicas {
     /// # Errors
     /// The directory failed: it was not a clean shutdown.
     pub fn close(&self) -> Result<(), ReplicationError> {
-        self.begin_shutdown();
-        if let Some(lanes) = &self.inner.lanes {
-            lanes.close();
-        }
         // What is parked is answered by this sync, so that the watermarks are the last ones.
-        let synced = self.inner.store.sync();
+        let synced = self.finish_appends();
         self.inner.table.note_high_watermarks();
-        let closed = synced.and(self.inner.store.close());
+        let closed = self.inner.store.close();
         self.inner.table.clear();
+        synced?;
         Ok(closed?)
     }
 }

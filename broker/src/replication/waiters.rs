@@ -3,6 +3,7 @@
 
 use super::{Acks, FetchWaker, OnProduced, ProduceError, Produced};
 use crate::ids::Offset;
+use parking_lot::Mutex;
 use std::{collections::VecDeque, sync::Arc};
 
 /// An answer on its way out.
@@ -14,6 +15,40 @@ pub(super) struct Completion {
 impl Completion {
     pub(super) fn complete(self) {
         (self.done)(self.result);
+    }
+}
+
+/// A partition's answers on their way out. Whoever decided them, they are told in the order of the decisions: one thread at
+/// a time empties it, and takes along what the others put in meanwhile.
+#[derive(Default)]
+pub(super) struct Outbox {
+    queue: Mutex<VecDeque<Completion>>,
+    telling: Mutex<()>,
+}
+
+impl Outbox {
+    /// Puts an answer in, under the lock under which it was decided.
+    pub(super) fn push(&self, completion: Completion) {
+        self.queue.lock().push_back(completion);
+    }
+
+    /// Tells everything that is in it, without any lock of the partition. Returns at once where another call of this is at
+    /// work, on another thread or further up on this one.
+    pub(super) fn flush(&self) {
+        while let Some(telling) = self.telling.try_lock() {
+            while let Some(completion) = self.take() {
+                completion.complete();
+            }
+            drop(telling);
+            // Put in after the last look, by somebody who found us still at work.
+            if self.queue.lock().is_empty() {
+                return;
+            }
+        }
+    }
+
+    fn take(&self) -> Option<Completion> {
+        self.queue.lock().pop_front()
     }
 }
 

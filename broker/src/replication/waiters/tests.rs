@@ -3,6 +3,7 @@
 use super::*;
 use crate::ids::LeaderEpoch;
 use parking_lot::Mutex;
+use std::sync::mpsc;
 
 fn parked(end: i64) -> Parked {
     let produced = Produced {
@@ -66,4 +67,44 @@ fn a_fetch_is_woken_once_and_only_when_there_is_something_behind_its_offset() {
     waiters.take_all(&mut wakes);
     wakes.into_iter().for_each(Wake::wake);
     assert_eq!(*woken.0.lock(), [2, 3, 4]);
+}
+
+#[test]
+fn answers_are_told_in_the_order_of_their_decisions() {
+    let outbox = Arc::new(Outbox::default());
+    let told = Arc::new(Mutex::new(Vec::new()));
+    let (go_on, wait) = mpsc::channel::<()>();
+    let (begun, begins) = mpsc::channel();
+    let answer = |number: i32, mut meanwhile: Box<dyn FnMut() + Send>| {
+        let told = Arc::clone(&told);
+        let done: OnProduced = Box::new(move |_| {
+            meanwhile();
+            told.lock().push(number);
+        });
+        outbox.push(Completion { done, result: Err(ProduceError::NotLeader) });
+    };
+    // The first answer takes its time, and hands one in itself.
+    let again = Arc::clone(&outbox);
+    let told_too = Arc::clone(&told);
+    answer(
+        1,
+        Box::new(move || {
+            begun.send(()).expect("somebody listens");
+            wait.recv().expect("somebody speaks");
+            let told = Arc::clone(&told_too);
+            let done: OnProduced = Box::new(move |_| told.lock().push(4));
+            again.push(Completion { done, result: Err(ProduceError::NotLeader) });
+            again.flush();
+        }),
+    );
+    answer(2, Box::new(|| {}));
+    let other = Arc::clone(&outbox);
+    let teller = std::thread::spawn(move || other.flush());
+    begins.recv().expect("the first answer is being told");
+    answer(3, Box::new(|| {}));
+    outbox.flush();
+    assert!(told.lock().is_empty(), "nothing overtakes the first answer");
+    go_on.send(()).expect("the first answer waits");
+    teller.join().expect("told");
+    assert_eq!(*told.lock(), [1, 2, 3, 4]);
 }
