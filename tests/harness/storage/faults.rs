@@ -150,6 +150,7 @@ pub fn fill_up(seed: u64, settings: &Settings) -> Result<()> {
     let mut run = open(&disk, settings, seed, SharedModel::default(), Tolerance::Refusals)?;
     let (before, full) = (settings.actions / 2, settings.actions / 2);
     act(&mut run, before).context("with space")?;
+    run.stays_open = true;
     disk.set_capacity(Some(disk.used_bytes() + random.random_range(0..20_000)));
     act(&mut run, full).context("on a full disk")?;
     ensure!(
@@ -163,6 +164,7 @@ pub fn fill_up(seed: u64, settings: &Settings) -> Result<()> {
     *shared.0.lock() = run.model.0.lock().after_power_cut();
     let mut recovered =
         open(&image, settings, seed, shared, Tolerance::Refusals).context("starting on a full disk")?;
+    recovered.stays_open = true;
     act(&mut recovered, full / 2).context("on a full disk, after a start")?;
     recovered.finish()?;
 
