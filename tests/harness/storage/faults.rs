@@ -162,8 +162,15 @@ pub fn fill_up(seed: u64, settings: &Settings) -> Result<()> {
     let image = disk.crash(CrashPolicy::EVERYTHING, &mut random);
     let shared = SharedModel::default();
     *shared.0.lock() = run.model.0.lock().after_power_cut();
-    let mut recovered =
-        open(&image, settings, seed, shared, Tolerance::Refusals).context("starting on a full disk")?;
+    // A start may need more than the reserve gives back. Then it refuses, and the next one with space finds everything.
+    let started = open(&image, settings, seed, shared.clone(), Tolerance::Refusals);
+    let mut recovered = match started {
+        Err(refusal) if format!("{refusal:#}").contains("the disk is full") => {
+            image.set_capacity(None);
+            open(&image, settings, seed, shared, Tolerance::Refusals).context("starting with space again")?
+        }
+        started => started.context("starting on a full disk")?,
+    };
     recovered.stays_open = true;
     act(&mut recovered, full / 2).context("on a full disk, after a start")?;
     recovered.finish()?;
