@@ -133,11 +133,19 @@ impl Engine {
         }
     }
 
-    /// Before an append, without any lock: waits until the journal takes one.
-    pub(super) fn wait_for_room(&self) -> Result<(), StoreFailure> {
+    /// Before an append, without any lock: waits until the journal takes one. Stepped, a ring that is full and gets neither
+    /// a checkpoint nor another file is a refusal: nobody else would make room.
+    pub(super) fn wait_for_room(&self) -> Result<(), AppendError> {
         while let Room::RingFull = self.journal.wait_for_room()? {
-            self.write_checkpoint()?;
-            self.journal.prepare()?;
+            let helped = self.write_checkpoint()? | self.journal.prepare()?;
+            if !helped && matches!(self.journal.wait_for_room()?, Room::RingFull) {
+                return Err(AppendError::NoSpace(Arc::new(DiskError {
+                    kind: DiskErrorKind::NoSpace,
+                    operation: "append to",
+                    path: self.files.path.clone(),
+                    detail: "the journal is full and a checkpoint finds no space".into(),
+                })));
+            }
         }
         Ok(())
     }
