@@ -249,6 +249,11 @@ impl CommandLog {
         self.store.maintain()
     }
 
+    /// Whether the journal holds more than the few commands of a start.
+    pub(super) fn has_filled_some(&self) -> bool {
+        self.store.status().journal_bytes_uncheckpointed > 64 << 10
+    }
+
     /// Everything durable, and a checkpoint.
     pub(super) fn close(&self) -> Result<(), StoreFailure> {
         self.store.close()

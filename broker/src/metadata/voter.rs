@@ -88,6 +88,11 @@ impl Voter {
                     Err(_) => break,
                 }
             }
+            // Nobody else prepares this journal's next file, and an append waits for it: never behind a queue of proposals.
+            // The first ones, which a start waits for, fit the file that is there.
+            if self.log.has_filled_some() {
+                self.log.maintain();
+            }
             self.commit(std::mem::take(&mut group));
             if closing {
                 return true;
