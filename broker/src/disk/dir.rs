@@ -1,18 +1,26 @@
 //! A data directory as a value: locked for as long as it lives, known by its `cairn.meta`, never somebody else's. The meta
 //! file is durable before anything else is written into the directory.
 
+mod error;
+mod small_files;
+
+pub use error::DirectoryError;
+pub(super) use small_files::small_files_round_trip;
+pub use small_files::{CleanShutdown, DirectoryMeta};
+
 use super::{
-    DirectoryLock, Disk, DiskError, DiskErrorKind, DiskResult, LOCK_FILE, SharedDisk, read_file,
-    replace_file, replace_files,
-    sealed_text::{self, Damage, SealedText},
+    DirectoryLock, Disk, DiskResult, LOCK_FILE, SharedDisk, replace_file, replace_files,
+    sealed_text::SealedText,
 };
 use crate::ids::{BrokerEpoch, BrokerId, ClusterId, DirectoryId};
+use small_files::{
+    broker_epoch_from, clean_shutdown_from, encode_broker_epoch, encode_clean_shutdown, encode_meta,
+    meta_from, read_small,
+};
 use std::{
     fmt,
     path::{Path, PathBuf},
-    str::FromStr,
 };
-use uuid::Uuid;
 
 /// The directory's identity.
 pub const META_FILE: &str = "cairn.meta";
@@ -23,31 +31,9 @@ pub const BROKER_EPOCH_FILE: &str = "broker-epoch";
 
 /// The data-directory format that this build writes, and the newest that it reads.
 pub const FORMAT: u32 = 1;
-/// No small file is longer.
-const SMALL_FILE_BYTES_MAX: usize = 4096;
 /// Names that a directory may hold without being anybody's: a mount point's, and what a first start leaves that was cut
 /// short before its meta file stood.
 const NOBODYS: &[&str] = &["lost+found", LOCK_FILE, "cairn.meta.tmp"];
-
-/// What `cairn.meta` says.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct DirectoryMeta {
-    /// Made when the directory was formatted.
-    pub directory: DirectoryId,
-    /// Whose directory it is.
-    pub broker: BrokerId,
-    /// `None` until the broker has formed or joined a cluster.
-    pub cluster: Option<ClusterId>,
-}
-
-/// Left by a clean shutdown, after everything else was durable.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct CleanShutdown {
-    /// The registration that was shut down.
-    pub broker_epoch: BrokerEpoch,
-    /// Which boot of the kernel it ran under, where known.
-    pub boot_id: Option<String>,
-}
 
 /// How the broker before this one ended.
 #[derive(Clone, Debug)]
@@ -58,81 +44,6 @@ pub enum LastShutdown {
     Unclean,
     /// There was a file, but it cannot be believed. Same as unclean, and to be reported.
     Damaged(DirectoryError),
-}
-
-/// Why a directory cannot be used.
-#[derive(Clone, Debug, thiserror::Error)]
-pub enum DirectoryError {
-    /// The disk failed or refused, or another broker holds the lock.
-    #[error(transparent)]
-    Disk(#[from] DiskError),
-    /// Written by a newer version.
-    #[error(
-        "{file} has data format {found}, this build reads up to {FORMAT}: start the newer version on this directory, or \
-         choose another --data-dir"
-    )]
-    NewerFormat {
-        /// The file.
-        file: PathBuf,
-        /// What it says.
-        found: u32,
-    },
-    /// Bytes that Cairn did not write so.
-    #[error(
-        "{file} is damaged at byte {byte}: {detail}. Nothing was changed. Restore the file from a copy, or choose another \
-         --data-dir"
-    )]
-    Corrupt {
-        /// The file.
-        file: PathBuf,
-        /// Where in it.
-        byte: usize,
-        /// What is wrong there.
-        detail: String,
-    },
-    /// The directory holds something else.
-    #[error(
-        "{directory} is not empty and not a Cairn data directory: it has no {META_FILE}, but {found:?}. Choose an empty or \
-         a new directory with --data-dir"
-    )]
-    Foreign {
-        /// The directory.
-        directory: PathBuf,
-        /// A name found in it.
-        found: String,
-    },
-    /// The directory is another broker's.
-    #[error(
-        "{directory} belongs to broker {found}, this one is broker {wanted}: set --broker-id {found}, or choose another --data-dir"
-    )]
-    OtherBroker {
-        /// The directory.
-        directory: PathBuf,
-        /// Whose it is.
-        found: BrokerId,
-        /// Who asks.
-        wanted: BrokerId,
-    },
-    /// The directory belongs to another cluster.
-    #[error(
-        "{directory} belongs to cluster {found}, not to {wanted}: choose another --data-dir, or the cluster's own address"
-    )]
-    OtherCluster {
-        /// The directory.
-        directory: PathBuf,
-        /// The cluster it knows.
-        found: ClusterId,
-        /// The cluster that was to be written.
-        wanted: ClusterId,
-    },
-}
-
-impl DirectoryError {
-    /// Whether the same call may succeed later without anybody changing the directory: another broker may let go of its
-    /// lock, and space may return.
-    pub fn retryable(&self) -> bool {
-        matches!(self, Self::Disk(error) if matches!(error.kind, DiskErrorKind::Locked | DiskErrorKind::NoSpace))
-    }
 }
 
 /// An open, locked data directory.
@@ -212,8 +123,7 @@ impl DataDirectory {
         cluster: ClusterId,
         epoch: BrokerEpoch,
     ) -> Result<(), DirectoryError> {
-        let lines = [("broker-epoch", epoch.to_string())];
-        let epoch_file = sealed_text::encode(BROKER_EPOCH_FILE, FORMAT, &lines);
+        let epoch_file = encode_broker_epoch(epoch);
         match self.meta.cluster {
             Some(found) if found == cluster => {
                 Ok(replace_file(&*self.disk, &self.path, BROKER_EPOCH_FILE, &epoch_file)?)
@@ -261,9 +171,7 @@ impl DataDirectory {
     /// # Errors
     /// The disk's.
     pub fn write_clean_shutdown(&self, clean: &CleanShutdown) -> DiskResult<()> {
-        let mut lines = vec![("broker-epoch", clean.broker_epoch.to_string())];
-        lines.extend(clean.boot_id.clone().map(|boot_id| ("boot", boot_id)));
-        let file = sealed_text::encode(CLEAN_SHUTDOWN_FILE, FORMAT, &lines);
+        let file = encode_clean_shutdown(clean);
         replace_file(&*self.disk, &self.path, CLEAN_SHUTDOWN_FILE, &file)
     }
 
@@ -309,98 +217,5 @@ fn refuse_foreign(disk: &SharedDisk, path: &Path) -> Result<(), DirectoryError> 
     match entries.into_iter().find(|entry| !NOBODYS.contains(&entry.name.as_str())) {
         None => Ok(()),
         Some(entry) => Err(DirectoryError::Foreign { directory: path.to_path_buf(), found: entry.name }),
-    }
-}
-
-/// A small file's lines, `None` if there is no such file.
-fn read_small(disk: &dyn Disk, directory: &Path, name: &str) -> Result<Option<SealedText>, DirectoryError> {
-    let file = directory.join(name);
-    let bytes = match read_file(disk, &file, SMALL_FILE_BYTES_MAX) {
-        Ok(bytes) => bytes,
-        Err(error) if error.kind == DiskErrorKind::NotFound => return Ok(None),
-        Err(error) if error.kind == DiskErrorKind::TooLarge => {
-            return Err(DirectoryError::Corrupt { file, byte: SMALL_FILE_BYTES_MAX, detail: error.detail });
-        }
-        Err(error) => return Err(error.into()),
-    };
-    match sealed_text::decode(name, &bytes) {
-        Ok(text) if text.format > FORMAT => Err(DirectoryError::NewerFormat { file, found: text.format }),
-        Ok(text) => Ok(Some(text)),
-        Err(Damage { byte, detail }) => Err(DirectoryError::Corrupt { file, byte, detail }),
-    }
-}
-
-fn encode_meta(meta: DirectoryMeta) -> Vec<u8> {
-    let mut lines = vec![("directory", meta.directory.to_string()), ("broker", meta.broker.to_string())];
-    lines.extend(meta.cluster.map(|cluster| ("cluster", cluster.to_string())));
-    sealed_text::encode(META_FILE, FORMAT, &lines)
-}
-
-fn meta_from(file: &Path, text: SealedText) -> Result<DirectoryMeta, DirectoryError> {
-    let mut lines = Lines::of(file, text);
-    let meta = DirectoryMeta {
-        directory: DirectoryId(lines.required::<Uuid>("directory")?),
-        broker: BrokerId(lines.required("broker")?),
-        cluster: lines.optional::<Uuid>("cluster")?.map(ClusterId),
-    };
-    lines.nothing_more()?;
-    Ok(meta)
-}
-
-fn clean_shutdown_from(file: &Path, text: SealedText) -> Result<CleanShutdown, DirectoryError> {
-    let mut lines = Lines::of(file, text);
-    let clean = CleanShutdown {
-        broker_epoch: BrokerEpoch(lines.required("broker-epoch")?),
-        boot_id: lines.optional("boot")?,
-    };
-    lines.nothing_more()?;
-    Ok(clean)
-}
-
-fn broker_epoch_from(file: &Path, text: SealedText) -> Result<BrokerEpoch, DirectoryError> {
-    let mut lines = Lines::of(file, text);
-    let epoch = lines.required("broker-epoch")?;
-    lines.nothing_more()?;
-    Ok(BrokerEpoch(epoch))
-}
-
-/// Takes the lines of a file one by one, in their order.
-struct Lines<'a> {
-    file: &'a Path,
-    rest: std::iter::Peekable<std::vec::IntoIter<sealed_text::Line>>,
-}
-
-impl<'a> Lines<'a> {
-    fn of(file: &'a Path, text: SealedText) -> Self {
-        Self { file, rest: text.lines.into_iter().peekable() }
-    }
-
-    fn corrupt(&self, byte: usize, detail: String) -> DirectoryError {
-        DirectoryError::Corrupt { file: self.file.to_path_buf(), byte, detail }
-    }
-
-    fn optional<T: FromStr>(&mut self, name: &str) -> Result<Option<T>, DirectoryError> {
-        let Some(line) = self.rest.next_if(|line| line.name == name) else { return Ok(None) };
-        match line.value.parse() {
-            Ok(value) => Ok(Some(value)),
-            Err(_) => Err(self.corrupt(line.byte, format!("{:?} is no value of {name}", line.value))),
-        }
-    }
-
-    fn required<T: FromStr>(&mut self, name: &str) -> Result<T, DirectoryError> {
-        let byte = self.rest.peek().map_or(0, |line| line.byte);
-        match self.optional(name)? {
-            Some(value) => Ok(value),
-            None => Err(self.corrupt(byte, format!("the line {name} is missing"))),
-        }
-    }
-
-    fn nothing_more(&mut self) -> Result<(), DirectoryError> {
-        match self.rest.next() {
-            None => Ok(()),
-            Some(line) => {
-                Err(self.corrupt(line.byte, format!("the line {:?} means nothing here", line.name)))
-            }
-        }
     }
 }

@@ -25,6 +25,8 @@
 
 pub mod dir;
 mod error;
+#[doc(hidden)]
+pub mod fuzz;
 mod map;
 mod os;
 mod os_file;

@@ -71,7 +71,9 @@ pub(super) fn decode(kind: &str, bytes: &[u8]) -> Result<SealedText, Damage> {
     let mut lines = text.split_inclusive('\n');
     let first = lines.next().unwrap_or_default();
     let format = first.strip_prefix(kind).and_then(|rest| rest.strip_prefix(" format "));
-    let format = format.and_then(|number| number.strip_suffix('\n')?.parse::<u32>().ok());
+    // As it is written, and in no other way: "+3" and "03" are 3 as well.
+    let written = |number: &str| number.parse().ok().filter(|parsed: &u32| parsed.to_string() == number);
+    let format = format.and_then(|number| written(number.strip_suffix('\n')?));
     let Some(format) = format else {
         return Err(damage(0, &format!("not a {kind} file")));
     };
@@ -86,7 +88,8 @@ pub(super) fn decode(kind: &str, bytes: &[u8]) -> Result<SealedText, Damage> {
     Ok(found)
 }
 
-fn seal(body: &[u8]) -> String {
+/// The last line, of everything in front of it.
+pub(super) fn seal(body: &[u8]) -> String {
     format!("{SEAL}{:08x}\n", crc32fast::hash(body))
 }
 
@@ -127,6 +130,14 @@ mod tests {
         let mut longer = sound;
         longer.push(b'\n');
         decode("sample", &longer).expect_err("a byte too many");
+    }
+
+    #[test]
+    fn a_number_in_other_words_is_refused() {
+        for format in ["+3", "03", "3 ", ""] {
+            let body = format!("sample format {format}\n");
+            decode("sample", format!("{body}{}", seal(body.as_bytes())).as_bytes()).expect_err(format);
+        }
     }
 
     #[test]

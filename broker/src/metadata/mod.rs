@@ -21,6 +21,8 @@ mod command;
 mod command_log;
 mod election;
 mod error;
+#[doc(hidden)]
+pub mod fuzz;
 mod handle;
 mod placement;
 mod record;

@@ -26,7 +26,7 @@ pub(super) const SNAPSHOT_FILES: [&str; 2] = ["snapshot", "snapshot.copy"];
 pub(super) const SNAPSHOT_FORMAT: u32 = 1;
 
 const MAGIC: &[u8; 8] = b"CAIRNSNP";
-const HEADER_BYTES: usize = 24;
+pub(super) const HEADER_BYTES: usize = 24;
 /// No snapshot is larger: some kilobytes for each of the most partitions that there can be.
 const SNAPSHOT_BYTES_MAX: usize = 1 << 30;
 /// Epochs and numbers that a snapshot may hold: far from where the next one overflows.
@@ -79,18 +79,22 @@ pub(super) fn encode(state: &ClusterState) -> Vec<u8> {
         topics: state.topics.values().map(|topic| &**topic).collect(),
         deleted: state.deleted.values().map(|topic| &**topic).collect(),
     };
-    let mut file = vec![0; HEADER_BYTES];
-    if let Err(error) = serde_json::to_writer(&mut file, &outgoing) {
+    let mut json = Vec::new();
+    if let Err(error) = serde_json::to_writer(&mut json, &outgoing) {
         panic!("a state always has a JSON form: {error}");
     }
-    let json = file.split_off(HEADER_BYTES);
+    file_of(&json)
+}
+
+/// The file that holds this JSON.
+pub(super) fn file_of(json: &[u8]) -> Vec<u8> {
     let mut file = Vec::with_capacity(HEADER_BYTES + json.len());
     file.extend_from_slice(MAGIC);
     file.extend_from_slice(&SNAPSHOT_FORMAT.to_be_bytes());
     file.extend_from_slice(&(json.len() as u64).to_be_bytes());
-    let crc = checksum(file.get(8..).unwrap_or_default(), &json);
+    let crc = checksum(file.get(8..).unwrap_or_default(), json);
     file.extend_from_slice(&crc.to_be_bytes());
-    file.extend_from_slice(&json);
+    file.extend_from_slice(json);
     file
 }
 

@@ -58,14 +58,18 @@ fn cause_of(number: u8) -> Option<DeletionCause> {
 impl Checkpoint {
     /// The whole file.
     pub(super) fn encode_file(&self) -> Vec<u8> {
-        let content = self.encode();
+        Self::file_of(&self.encode())
+    }
+
+    /// A file whose two copies have this content and are sound.
+    pub(super) fn file_of(content: &[u8]) -> Vec<u8> {
         let mut file = Vec::with_capacity(2 * (HEADER_BYTES + content.len()));
         for _ in 0..2 {
             file.extend_from_slice(&MAGIC);
             file.extend_from_slice(&FORMAT.to_le_bytes());
             file.extend_from_slice(&(content.len() as u64).to_le_bytes());
-            file.extend_from_slice(&checksum(FORMAT, &content).to_le_bytes());
-            file.extend_from_slice(&content);
+            file.extend_from_slice(&checksum(FORMAT, content).to_le_bytes());
+            file.extend_from_slice(content);
         }
         file
     }
@@ -121,8 +125,13 @@ impl Checkpoint {
             Err(error) if error.kind == DiskErrorKind::NotFound => return Ok(None),
             Err(error) => return Err(error.into()),
         };
+        Self::decode_file(&path, &file).map(Some)
+    }
+
+    /// What the bytes of a whole file say.
+    pub(super) fn decode_file(path: &Path, file: &[u8]) -> Result<Found, OpenError> {
         let (first, second) = file.split_at(file.len() / 2);
-        let (first, second) = (sealed_copy(&path, first, 0)?, sealed_copy(&path, second, first.len())?);
+        let (first, second) = (sealed_copy(path, first, 0)?, sealed_copy(path, second, first.len())?);
         let (content, damaged_copy) = match (first, second) {
             (Ok(content), Ok(_)) => (content, None),
             (Ok(content), Err(damage)) | (Err(damage), Ok(content)) => (content, Some(damage)),
@@ -131,14 +140,14 @@ impl Checkpoint {
                     "both copies are unreadable (first: {first}; second: {second}). Nothing was changed: restore this file, or \
                      restore the directory from a replica or a backup"
                 );
-                return Err(OpenError::Damaged { file: path, position, detail });
+                return Err(OpenError::Damaged { file: path.to_path_buf(), position, detail });
             }
         };
         match Self::decode(content) {
-            Ok(checkpoint) => Ok(Some(Found { checkpoint, damaged_copy })),
+            Ok(checkpoint) => Ok(Found { checkpoint, damaged_copy }),
             Err(error) => {
                 let (position, detail) = ((HEADER_BYTES + error.at) as u64, error.to_string());
-                Err(OpenError::Damaged { file: path, position, detail })
+                Err(OpenError::Damaged { file: path.to_path_buf(), position, detail })
             }
         }
     }
