@@ -277,9 +277,15 @@ impl BrokerProcess {
     fn wait_until_ready(&mut self, started: Instant, lines: &mpsc::Receiver<String>) -> anyhow::Result<()> {
         while self.grpc_address.is_empty() || self.http_address.is_empty() {
             let left = READY_WITHIN.saturating_sub(started.elapsed());
-            let Ok(line) = lines.recv_timeout(left) else {
-                let ended = self.child.try_wait()?;
+            let line = lines.recv_timeout(left);
+            let Ok(line) = line else {
+                // Its output ended: so does it.
+                let is_over = line == Err(mpsc::RecvTimeoutError::Disconnected);
+                let ended = if is_over { Some(self.child.wait()?) } else { self.child.try_wait()? };
                 self.expected_complaints.push(String::new());
+                if ended.is_some() {
+                    self.log.wait_for_the_end();
+                }
                 bail!(
                     "the broker is not ready after {:?} ({ended:?}); it said:\n{}",
                     started.elapsed(),

@@ -54,6 +54,14 @@ impl Index {
         self.last_append_ms = self.last_append_ms.max(append_ms);
     }
 
+    /// Notes that a batch begins at `position`, however near the last entry is: what stands in front of it cannot be walked
+    /// over.
+    pub(super) fn mark(&mut self, base_offset: Offset, position: u64) {
+        let interval_bytes = std::mem::replace(&mut self.interval_bytes, 1);
+        self.note(base_offset, position, NO_TIMESTAMP_MS, NO_TIMESTAMP_MS);
+        self.interval_bytes = interval_bytes;
+    }
+
     /// The position of a batch at or before the one that holds `offset`, from which to walk forward.
     #[cfg(test)]
     pub(super) fn position_for_offset(&self, offset: Offset) -> u64 {

@@ -26,11 +26,14 @@ mod files;
 pub mod frame;
 #[doc(hidden)]
 pub mod fuzz;
+mod heal;
+mod hole;
 mod index;
 mod journal;
 mod layout;
 mod log;
 mod maintain;
+mod missing;
 pub mod options;
 mod producers;
 mod recovery;

@@ -13,6 +13,7 @@ use super::{
     journal::{Journal, JournalSetup, Scan},
     layout::{JOURNAL_DIRECTORY, LOGS_DIRECTORY, LogFile},
     log::rebuild_producers,
+    missing::Missing,
     options::LogOptions,
     replay::Replay,
     reserve::Reserve,
@@ -97,19 +98,30 @@ pub(super) fn open(setup: StoreSetup) -> Result<(Arc<Engine>, RecoveryReport), O
     let ahead = install(&engine, logs, next_sequence);
     // Nothing behind the checkpoint changed a log: starts in a row do not use up the ring. Only a checkpoint that covers the
     // frames there, a witness or a deleted log's, lets go of their file.
-    let unchanged = report.frames_replayed == 0 && scan.damage.is_empty();
-    if ahead || (unchanged && !is_new) {
+    let is_damaged = !scan.damage.is_empty();
+    let unchanged = report.frames_replayed == 0;
+    if ahead || is_damaged || (unchanged && !is_new) {
         // Or a checkpoint knew frames that the journal lost with its tail. Their sequences are given again, so no entry may
         // claim to have them.
-        engine
+        let written = engine
             .write_covering_checkpoint()
             .map_err(|failure| OpenError::Disk(DiskError::clone(&failure.cause)))?;
+        if is_damaged && !written {
+            return Err(OpenError::Disk(no_space_to_heal(&path)));
+        }
     }
     match driver {
         CommitDriver::Thread => engine.journal.start_thread(commits)?,
         CommitDriver::Stepped => engine.journal.start_stepped(commits),
     }
     Ok((engine, report))
+}
+
+/// What was found again for missing frames stands in no journal: before anything is appended behind it, a checkpoint does.
+fn no_space_to_heal(path: &Path) -> DiskError {
+    let detail =
+        "the journal is damaged, and there is no space for the checkpoint that makes its losses good".into();
+    DiskError { kind: DiskErrorKind::NoSpace, operation: "recover", path: path.to_path_buf(), detail }
 }
 
 /// The names are made durable behind the journal's opening, which syncs the store's directory in any case; nothing relies on
@@ -179,17 +191,36 @@ pub(super) fn recover(
         Ok(())
     })?;
     logs.retain(|log, _| !deleted.contains(log));
-    let mut replay =
-        Replay { files, options, reserve, now_ms, logs, deleted, cuts, frames: 0, problems: Vec::new() };
+    let mut replay = Replay {
+        files,
+        options,
+        reserve,
+        now_ms,
+        logs,
+        deleted,
+        cuts,
+        frames: 0,
+        next_sequence: checkpoint.covers,
+        journal_damaged: !scan.damage.is_empty(),
+        missing: Missing::default(),
+        problems: Vec::new(),
+    };
     scan.replay(&mut |sequence, frame| replay.apply(sequence, frame))?;
-    let Replay { mut logs, deleted, frames, problems, .. } = replay;
+    if !scan.damage.is_empty() {
+        replay.missing.uncounted = scan.next_sequence > replay.next_sequence;
+        replay.missing.note_tail(scan.next_sequence.saturating_sub(replay.next_sequence));
+        replay.heal_rest()?;
+    }
+    let Replay { mut logs, deleted, frames, problems, missing, .. } = replay;
     report.frames_replayed = frames;
+    describe_journal(&scan, &missing, &mut report);
     report.problems.extend(problems);
-    describe_journal(&scan, &logs, &mut report);
+    report.suspect_logs = missing.suspects(logs.keys().copied());
     for state in logs.values_mut() {
         state.high_watermark = state.high_watermark.clamp(state.start, state.end);
-        if let Some(active) = state.segments.last_mut().filter(|active| active.allocated == 0) {
-            active.cut_due = true;
+        let uncut = |active: &&mut super::segment::Segment| active.allocated == 0 || !scan.damage.is_empty();
+        if let Some(active) = state.segments.last_mut().filter(uncut) {
+            (active.cut_due, active.allocated) = (true, 0);
         }
     }
     Ok(Recovered { checkpoint, scan, logs, deleted, report })
@@ -197,12 +228,7 @@ pub(super) fn recover(
 
 /// Without a checkpoint the journal must tell everything from the first frame on.
 fn refuse_without_checkpoint(files: &SegmentFiles, scan: &Scan) -> Result<(), OpenError> {
-    let mut first = None;
-    scan.replay(&mut |sequence, _| {
-        first = first.or(Some(sequence));
-        Ok(())
-    })?;
-    if first.is_none_or(|sequence| sequence == 0) {
+    if scan.first_sequence.is_none_or(|sequence| sequence == 0) {
         return Ok(());
     }
     Err(OpenError::Damaged {
@@ -214,7 +240,7 @@ fn refuse_without_checkpoint(files: &SegmentFiles, scan: &Scan) -> Result<(), Op
     })
 }
 
-fn describe_journal(scan: &Scan, logs: &BTreeMap<LogId, LogState>, report: &mut RecoveryReport) {
+fn describe_journal(scan: &Scan, missing: &Missing, report: &mut RecoveryReport) {
     report.journal_bytes_read = scan.bytes_read;
     report.torn_tail = scan.torn_tail.clone();
     for (file, position, detail) in &scan.blemishes {
@@ -222,16 +248,18 @@ fn describe_journal(scan: &Scan, logs: &BTreeMap<LogId, LogState>, report: &mut 
     }
     for damage in &scan.damage {
         report.problems.push(format!(
-            "{} is damaged at byte {}: {} (frames from {} on are lost)",
+            "{} is damaged at byte {}: {}",
             damage.file.display(),
             damage.position,
             damage.detail,
-            damage.sequence
         ));
     }
-    if scan.damage.iter().any(|damage| !damage.is_known) {
-        // Nobody can tell whose frames the damage held.
-        report.suspect_logs = logs.keys().copied().collect();
+    if missing.any() {
+        let (frames, found) = (missing.frames, missing.found);
+        let more = if missing.uncounted { " or more" } else { "" };
+        report.problems.push(format!(
+            "the journal's damage took {frames}{more} synced frames; {found} were made good from the segments"
+        ));
     }
 }
 
@@ -248,6 +276,9 @@ fn read_entry(
         position: 0,
         detail: format!("the entry of log {log} cannot be read though its checksum is right: {error}"),
     })?;
+    for hole in state.holes.clone() {
+        state.note_damage(hole.range(files, log));
+    }
     let Some(base) = state.snapshot_base else { return Ok(state) };
     let path = files.file(log, LogFile::Producers(base));
     let file = read_file(&*files.disk, &path, SNAPSHOT_BYTES_MAX);
@@ -282,7 +313,7 @@ fn sweep(files: &SegmentFiles, recovered: &mut Recovered) -> Result<(), OpenErro
     let mut sweep = Sweep {
         files,
         deleted: &recovered.deleted,
-        journal_damaged: recovered.scan.damage.iter().any(|damage| !damage.is_known),
+        journal_damaged: !recovered.scan.damage.is_empty(),
         problems: Vec::new(),
     };
     sweep.run(&mut recovered.logs)?;

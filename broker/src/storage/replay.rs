@@ -1,6 +1,6 @@
 //! Replaying the journal's tail over the checkpoint. A frame is applied to a log exactly once: an entry says which frames it
 //! has. Appends are written again at their exact place, so that a lost page, size, name or file of a segment comes back;
-//! nothing is read but by a truncation, which has to find its place.
+//! nothing is read but by a truncation, which has to find its place, and where frames are missing.
 
 use super::{
     DamagedRange, LogOptions, OpenError, StoreOptions,
@@ -9,6 +9,7 @@ use super::{
     frame::{Frame, FrameBody},
     layout::LogFile,
     log::{cut_index, position_of, rebuild_producers},
+    missing::Missing,
     reserve::Reserve,
     segment::Segment,
     state::LogState,
@@ -36,6 +37,11 @@ pub(super) struct Replay<'a> {
     /// Truncations in the tail.
     pub(super) cuts: Cuts,
     pub(super) frames: u64,
+    /// The sequence of the next frame, if none is missing.
+    pub(super) next_sequence: u64,
+    /// Frames are missing somewhere in the tail: what stands behind a log's end in its segments may be theirs, and is kept.
+    pub(super) journal_damaged: bool,
+    pub(super) missing: Missing,
     pub(super) problems: Vec<String>,
 }
 
@@ -46,6 +52,10 @@ impl Replay<'_> {
     /// The disk's. A frame that does not fit its log is a problem to report, not an error.
     pub(super) fn apply(&mut self, sequence: u64, frame: Frame) -> Result<(), OpenError> {
         let Frame { log, body } = frame;
+        if sequence > self.next_sequence {
+            self.missing.note_gap(sequence - self.next_sequence);
+        }
+        self.next_sequence = sequence + 1;
         if matches!(body, FrameBody::Synced) || self.deleted.contains(&log) {
             return Ok(());
         }
@@ -53,6 +63,10 @@ impl Replay<'_> {
             && !self.logs.contains_key(&log)
         {
             self.logs.insert(log, LogState::new(start, LogOptions::default()));
+        }
+        if self.missing.any() && !self.logs.contains_key(&log) {
+            let adopted = self.adopt(log)?;
+            self.logs.extend(adopted.map(|state| (log, state)));
         }
         let Some(mut state) = self.logs.remove(&log) else {
             self.problems
@@ -79,6 +93,9 @@ impl Replay<'_> {
         sequence: u64,
         body: FrameBody,
     ) -> Result<(), OpenError> {
+        if self.missing.any() {
+            self.heal_before((log, sequence), state, &body)?;
+        }
         match body {
             FrameBody::Truncate { end } if self.cuts.undo(log, sequence, end) => {}
             FrameBody::Append { segment_base, position, batch } => {
@@ -154,7 +171,7 @@ impl Replay<'_> {
         };
         if let Some(active) = state.segments.last_mut() {
             if active.allocated == 0 {
-                active.cut_due = true;
+                active.cut_due = !self.journal_damaged;
                 active.generation = self.files.next_generation();
             }
             active.allocate(self.files, &open, bytes)?;
@@ -162,7 +179,12 @@ impl Replay<'_> {
         Ok(open)
     }
 
-    fn truncate(&mut self, log: LogId, state: &mut LogState, end: Offset) -> Result<(), OpenError> {
+    pub(super) fn truncate(
+        &mut self,
+        log: LogId,
+        state: &mut LogState,
+        end: Offset,
+    ) -> Result<(), OpenError> {
         if end < state.start || end > state.end {
             self.problems
                 .push(format!("log {log} is to end at {end}, outside {} to {}", state.start, state.end));

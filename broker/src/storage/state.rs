@@ -1,7 +1,9 @@
 //! Everything a log knows, behind its lock: segments, epochs, producers. Plain bookkeeping without a file call; appends,
 //! truncation, replay and checkpoints all change a log through here, so that recovery cannot drift from the live path.
 
-use super::{DamagedRange, LogOptions, epochs::EpochCache, producers::Producers, segment::Segment};
+use super::{
+    DamagedRange, LogOptions, epochs::EpochCache, hole::Hole, producers::Producers, segment::Segment,
+};
 use crate::ids::{LeaderEpoch, Offset};
 use cairn_proto::record::BatchHeader;
 
@@ -36,6 +38,8 @@ pub(super) struct LogState {
     pub(super) names_synced: u32,
     pub(super) has_directory: bool,
     pub(super) damaged: Vec<DamagedRange>,
+    /// Those of them that nobody would find again: they are part of the persisted form.
+    pub(super) holes: Vec<Hole>,
 }
 
 /// Damaged ranges that are remembered of one log; the ranges found next are reported as they are met.
@@ -64,6 +68,7 @@ impl LogState {
             names_synced: 0,
             has_directory: false,
             damaged: Vec::new(),
+            holes: Vec::new(),
         }
     }
 
@@ -111,6 +116,7 @@ impl LogState {
         self.high_watermark = self.high_watermark.max(self.start);
         self.epochs.truncate_from_start(self.start);
         self.damaged.retain(|range| range.to > start);
+        self.holes.retain(|hole| hole.to > start);
         let gone = self.segments.partition_point(|segment| segment.end <= self.start);
         self.segments.drain(..gone).collect()
     }
@@ -133,6 +139,9 @@ impl LogState {
         self.epoch_frame_due = false;
         self.snapshot_due.take_if(|(at, _)| *at > end);
         self.damaged.retain(|range| range.from < end);
+        self.damaged.iter_mut().for_each(|range| range.to = range.to.min(end));
+        self.holes.retain(|hole| hole.from < end);
+        self.holes.iter_mut().for_each(|hole| hole.to = hole.to.min(end));
         gone
     }
 

@@ -4,6 +4,7 @@ use super::{
     LogOptions,
     decode::{Cursor, DecodeError, count_of},
     epochs::EpochCache,
+    hole::Hole,
     segment::Segment,
     state::LogState,
 };
@@ -13,7 +14,10 @@ const HAS_SEGMENTS: u8 = 1;
 const HAS_EPOCHS: u8 = 2;
 const HAS_PRODUCERS: u8 = 4;
 const HAS_SNAPSHOT: u8 = 8;
-const ALL: u8 = HAS_SEGMENTS | HAS_EPOCHS | HAS_PRODUCERS | HAS_SNAPSHOT;
+const HAS_HOLES: u8 = 16;
+const ALL: u8 = HAS_SEGMENTS | HAS_EPOCHS | HAS_PRODUCERS | HAS_SNAPSHOT | HAS_HOLES;
+/// From, to, segment, position.
+const HOLE_BYTES: usize = 4 * 8;
 
 impl LogState {
     /// The persisted form. No checksum of its own.
@@ -25,6 +29,7 @@ impl LogState {
             (self.epochs.latest().is_some(), HAS_EPOCHS),
             (!self.producers.is_empty(), HAS_PRODUCERS),
             (snapshot.is_some(), HAS_SNAPSHOT),
+            (!self.holes.is_empty(), HAS_HOLES),
         ];
         out.push(flags.iter().filter(|(has, _)| *has).map(|(_, flag)| flag).sum());
         out.extend_from_slice(&self.covers.to_le_bytes());
@@ -39,6 +44,15 @@ impl LogState {
         }
         if self.epochs.latest().is_some() {
             self.epochs.encode(&mut out);
+        }
+        if !self.holes.is_empty() {
+            out.extend_from_slice(&count_of(self.holes.len()));
+            for hole in &self.holes {
+                for offset in [hole.from, hole.to, hole.segment] {
+                    out.extend_from_slice(&offset.get().to_le_bytes());
+                }
+                out.extend_from_slice(&hole.position.to_le_bytes());
+            }
         }
         if !self.producers.is_empty() {
             if let Some(snapshot) = snapshot {
@@ -75,6 +89,12 @@ impl LogState {
         }
         if flags & HAS_EPOCHS != 0 {
             state.epochs = EpochCache::decode(&mut bytes)?;
+        }
+        if flags & HAS_HOLES != 0 {
+            for _ in 0..bytes.count(HOLE_BYTES)? {
+                let (from, to, segment) = (Offset(bytes.i64()?), Offset(bytes.i64()?), Offset(bytes.i64()?));
+                state.holes.push(Hole { from, to, segment, position: bytes.u64()? });
+            }
         }
         let mut over_snapshot = Vec::new();
         if flags & HAS_SNAPSHOT != 0 {

@@ -2,7 +2,8 @@
 //! torn write (a clean cut) or in damage.
 //!
 //! What always holds:
-//! * Frames are replayed in the order of their sequence, none that fails its checksum, lap or chain.
+//! * Frames are replayed in the order of their sequence, none that fails its checksum or lap. Behind a torn write there are
+//!   none. Behind damage there are: the sequence then jumps over what is missing.
 //! * Damage is reported at every start until a checkpoint covers it: the lap that is begun after it leaves a gap in the
 //!   sequence, which its head records.
 
@@ -38,7 +39,7 @@ pub(in crate::storage) struct JournalDamage {
     pub(in crate::storage) detail: String,
     /// Logs of whole frames behind the damage, ascending. Nobody can tell whose frames the damage held.
     pub(in crate::storage) logs_behind: Vec<LogId>,
-    /// An earlier start found it, cut there and went on: frames behind it are replayed.
+    /// An earlier start found it, and ended before a checkpoint covered it.
     pub(in crate::storage) is_known: bool,
 }
 
@@ -54,7 +55,7 @@ pub(super) struct LiveFile {
 
 /// What a journal holds. Keeps the bytes of its tail.
 pub(in crate::storage) struct Scan {
-    /// What synced frames are missing. At the first one that is not known yet, replay ends.
+    /// What synced frames are missing.
     pub(in crate::storage) damage: Vec<JournalDamage>,
     /// Where and how the last frame was cut off, if it was.
     pub(in crate::storage) torn_tail: Option<String>,
@@ -64,6 +65,8 @@ pub(in crate::storage) struct Scan {
     pub(in crate::storage) bytes_read: u64,
     /// Sequence of the first frame after this recovery.
     pub(in crate::storage) next_sequence: u64,
+    /// Sequence of the first frame of the oldest file that matters.
+    pub(in crate::storage) first_sequence: Option<u64>,
     from: u64,
     /// By lap.
     pub(super) live: Vec<LiveFile>,
@@ -106,14 +109,15 @@ impl Scan {
     ) -> Result<Scan, OpenError> {
         let files = RingFiles::read(disk, directory, mode)?;
         let chain = files.chain(from);
-        let oldest_lap =
-            chain.first().and_then(|first| files.headed.get(*first)).map(|first| first.header.lap);
+        let oldest = chain.first().and_then(|first| files.headed.get(*first)).map(|first| first.header);
+        let oldest_lap = oldest.map(|oldest| oldest.lap);
         let mut scan = Scan {
             damage: Vec::new(),
             torn_tail: None,
             blemishes: files.blemishes,
             bytes_read: 0,
             next_sequence: from,
+            first_sequence: oldest.map(|oldest| oldest.first_sequence),
             from,
             live: Vec::new(),
             free: files.blank,
@@ -148,19 +152,19 @@ impl Scan {
         for (headed, successor) in chain.into_iter().zip(successors) {
             let mut bytes = FileBytes::new(std::sync::Arc::clone(&headed.file.file))?;
             if !replays {
-                behind.collect(&mut bytes, &headed);
+                let spans = behind.collect(&mut bytes, &headed);
                 self.bytes_read += bytes.bytes_read();
-                self.keep(headed, None, Vec::new());
+                self.keep(headed, Some(bytes), spans);
                 continue;
             }
             let bound = successor.map(|next| next.predecessor);
             let in_memory =
                 |end: LapEnd| (usize::try_from(end.position).unwrap_or(usize::MAX), end.sequence, end.chain);
-            let walked =
+            let mut walked =
                 walk(&mut bytes, &headed.header, Limits { bound: bound.map(in_memory), from: self.from });
-            replays = self.take(&headed, &walked, &mut behind)?;
+            replays = self.take(&headed, &mut walked, &mut behind)?;
             if let Some(next) = successor.filter(|next| replays && next.first_sequence > walked.sequence) {
-                self.note_known_gap(&mut bytes, &headed, &walked, next.first_sequence);
+                self.note_known_gap(&mut bytes, &headed, &mut walked, next.first_sequence);
             }
             self.bytes_read += bytes.bytes_read();
             self.keep(headed, Some(bytes), walked.spans);
@@ -212,7 +216,7 @@ impl Scan {
     fn take(
         &mut self,
         headed: &HeadedFile,
-        walked: &Walked,
+        walked: &mut Walked,
         behind: &mut BehindDamage,
     ) -> Result<bool, OpenError> {
         let path = headed.file.file.path();
@@ -229,6 +233,7 @@ impl Scan {
             }
             Stop::Damaged(detail) => {
                 behind.add(&walked.behind);
+                walked.spans.append(&mut walked.behind.spans);
                 self.damage.push(damage_at(path, walked, detail.clone(), false));
             }
             Stop::Newer(found) => {
@@ -240,12 +245,13 @@ impl Scan {
     }
 
     /// The next lap began with a gap: an earlier start found damage here.
-    fn note_known_gap(&mut self, bytes: &mut FileBytes, headed: &HeadedFile, walked: &Walked, next: u64) {
+    fn note_known_gap(&mut self, bytes: &mut FileBytes, headed: &HeadedFile, walked: &mut Walked, next: u64) {
         if next <= self.from {
             return;
         }
         let (block, end) = (headed.header.block_bytes as usize, bytes.len());
-        let behind = search(bytes, headed.header.lap, block, (walked.position, end), walked.sequence);
+        let mut behind = search(bytes, headed.header.lap, block, (walked.position, end), walked.sequence);
+        walked.spans.append(&mut behind.spans);
         let detail = format!("an earlier start found frames {} to {} damaged", walked.sequence, next - 1);
         let mut damage = damage_at(headed.file.file.path(), walked, detail, true);
         damage.logs_behind = behind.logs.into_iter().collect();
@@ -365,10 +371,12 @@ impl BehindDamage {
     }
 
     /// All whole groups of a later file.
-    fn collect(&mut self, bytes: &mut FileBytes, headed: &HeadedFile) {
+    fn collect(&mut self, bytes: &mut FileBytes, headed: &HeadedFile) -> Vec<Span> {
         let (block, end) = (headed.header.block_bytes as usize, bytes.len());
         let start = usize::try_from(headed.header.data_start()).unwrap_or(usize::MAX);
         self.sequence_end = self.sequence_end.max(headed.header.first_sequence);
-        self.add(&search(bytes, headed.header.lap, block, (start, end), 0));
+        let found = search(bytes, headed.header.lap, block, (start, end), 0);
+        self.add(&found);
+        found.spans
     }
 }

@@ -1,5 +1,5 @@
 //! Through one file, frame by frame, as far as lap, sequence and chain go on; and the search behind that place for whole
-//! groups, which alone can tell a torn write from damage.
+//! groups, which alone can tell a torn write from damage, and which hold what was written behind the damage.
 //!
 //! A group behind the place is a witness only if it says that the frame missing there was synced before it was written:
 //! groups are written one after the other, but the blocks of one may persist in any order.
@@ -51,12 +51,24 @@ pub(super) struct Walked {
 #[derive(Debug, Default)]
 pub(super) struct Behind {
     pub(super) logs: BTreeSet<LogId>,
+    /// Their frames.
+    pub(super) spans: Vec<Span>,
     /// One beyond the highest sequence found.
     pub(super) sequence_end: u64,
     /// One of them was written after the missing frame had been synced.
     has_witness: bool,
-    /// The first of them: where, which sequence and chain it follows.
-    first: Option<(usize, u64, u32)>,
+    /// The first of their frames.
+    first: Option<FirstBehind>,
+}
+
+/// The first whole frame behind a place.
+#[derive(Clone, Copy, Debug)]
+struct FirstBehind {
+    position: usize,
+    sequence: u64,
+    /// Of the frame that it follows.
+    chain: u32,
+    begins_group: bool,
 }
 
 /// Where a walk ends and what is covered.
@@ -169,27 +181,32 @@ impl Walker<'_> {
     fn missing(&mut self, what: &'static str) -> bool {
         let (position, sequence) = (self.walked.position, self.walked.sequence);
         let end = self.limits.bound.map_or(self.bytes.len(), |(end, _, _)| end);
-        let behind = search(self.bytes, self.lap, self.block, (position, end), sequence);
+        let mut behind = search(self.bytes, self.lap, self.block, (position, end), sequence);
         let detail = match self.bytes.unreadable_from(position) {
             Some(error) => format!("frame {sequence}: {what} ({error})"),
             None => format!("frame {sequence}: {what}"),
         };
-        if let Some((next, next_sequence, chain)) = behind.first
-            && next_sequence <= self.limits.from
-            && next_sequence > sequence
+        if let Some(next) = behind.first
+            && next.sequence <= self.limits.from
+            && next.sequence > sequence
         {
             self.walked
                 .blemishes
                 .push((position, format!("{detail}; the checkpoint covers what is missing")));
-            self.walked.spans.push(Span { start: next, end: next });
-            (self.walked.position, self.walked.sequence, self.walked.chain) = (next, next_sequence, chain);
-            self.in_group = false;
+            self.walked.spans.push(Span { start: next.position, end: next.position });
+            self.walked.position = next.position;
+            (self.walked.sequence, self.walked.chain) = (next.sequence, next.chain);
+            self.in_group = !next.begins_group;
             return true;
         }
         // A group is only written when all before it is synced: one that follows something else says that it is not there.
-        let contradicts = behind.first.is_some_and(|(at, first_sequence, chain)| {
-            (at, first_sequence) == (position, sequence) && chain != self.walked.chain
+        let contradicts = behind.first.is_some_and(|first| {
+            (first.position, first.sequence) == (position, sequence) && first.chain != self.walked.chain
         });
+        if contradicts {
+            // Then it is not this journal's frame, and nothing behind it is.
+            behind.spans.clear();
+        }
         let was_synced = self.limits.bound.is_some()
             || behind.has_witness
             || contradicts
@@ -206,7 +223,8 @@ impl Walker<'_> {
     }
 }
 
-/// Looks for whole groups of the lap in `[range.0, range.1)` whose frames have at least the sequence `missing`.
+/// Looks for whole groups of the lap in `[range.0, range.1)` whose frames have at least the sequence `missing`. Where a frame of
+/// a group is broken and says where the next one stands, the rest of its group is looked at too.
 pub(super) fn search(
     bytes: &mut FileBytes,
     lap: u64,
@@ -215,42 +233,87 @@ pub(super) fn search(
     missing: u64,
 ) -> Behind {
     let mut behind = Behind::default();
-    let mut position = range.0.next_multiple_of(block);
+    let mut position = range.0;
+    if let Some(next) = behind_broken(bytes, lap, position, missing) {
+        position = rest_at(bytes, lap, next, Expected::After(missing), &mut behind).unwrap_or(position);
+    }
+    position = position.next_multiple_of(block);
     while position < range.1 {
-        let group = group_at(bytes, lap, position, missing, &mut behind);
+        let group = rest_at(bytes, lap, position, Expected::Group { from: missing }, &mut behind);
         position = group.map_or(position + block, |end| end.next_multiple_of(block));
     }
     behind
 }
 
-/// Takes note of a whole group's frames, as far as they are whole. Returns where they end.
-fn group_at(
+/// Where the frame behind a broken one would stand. Nothing that the broken one says is to be believed.
+fn behind_broken(bytes: &mut FileBytes, lap: u64, position: usize, missing: u64) -> Option<usize> {
+    let head = bytes.get(position, FRAME_HEADER_BYTES).and_then(FrameHead::parse)?;
+    let next = position.checked_add(head.length)?;
+    match find(bytes, next, lap) {
+        Found::Whole(found) if found.place.sequence == missing + 1 && !found.place.first => Some(next),
+        _ => None,
+    }
+}
+
+/// What the next frame has to be.
+#[derive(Clone, Copy)]
+enum Expected {
+    /// The first of a group, with at least this sequence.
+    Group { from: u64 },
+    /// One within a group, behind the frame of this sequence.
+    After(u64),
+    /// This sequence, behind this checksum.
+    Exactly(u64, u32),
+}
+
+impl Expected {
+    fn is(self, head: &FrameHead) -> bool {
+        let place = head.place;
+        let fits = match self {
+            Expected::Group { from } => place.first && place.sequence >= from,
+            Expected::After(missing) => !place.first && place.sequence == missing + 1,
+            Expected::Exactly(sequence, chain) => {
+                !place.first && (place.sequence, place.chain) == (sequence, chain)
+            }
+        };
+        fits && place.synced <= place.sequence && head.version == FRAME_VERSION
+    }
+}
+
+/// Takes note of a group's frames, as far as they are whole. Returns where they end.
+fn rest_at(
     bytes: &mut FileBytes,
     lap: u64,
     position: usize,
-    missing: u64,
+    mut expected: Expected,
     behind: &mut Behind,
 ) -> Option<usize> {
-    let (mut at, mut expected) = (position, None);
+    let mut at = position;
+    let missing = match expected {
+        Expected::Group { from } => from,
+        Expected::After(missing) | Expected::Exactly(missing, _) => missing,
+    };
     while let Found::Whole(head) = find(bytes, at, lap) {
         let place = head.place;
-        let follows = expected.map_or(place.first && place.sequence >= missing, |(sequence, chain)| {
-            !place.first && (place.sequence, place.chain) == (sequence, chain)
-        });
-        if !follows || place.synced > place.sequence || head.version != FRAME_VERSION {
+        if !expected.is(&head) {
             break;
         }
-        behind.first.get_or_insert((position, place.sequence, place.chain));
+        let (sequence, chain, begins_group) = (place.sequence, place.chain, place.first);
+        behind.first.get_or_insert(FirstBehind { position, sequence, chain, begins_group });
         behind.has_witness |= place.synced > missing;
         behind.sequence_end = behind.sequence_end.max(place.sequence + 1);
         if head.log != LogId(0) {
             behind.logs.insert(head.log);
         }
-        expected = Some((place.sequence + 1, head.checksum));
+        expected = Expected::Exactly(place.sequence + 1, head.checksum);
         at += head.length;
         if place.last {
             break;
         }
     }
-    (at > position).then_some(at)
+    if at == position {
+        return None;
+    }
+    behind.spans.push(Span { start: position, end: at });
+    Some(at)
 }

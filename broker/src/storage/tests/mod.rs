@@ -5,6 +5,7 @@
 
 mod damage;
 mod deleting;
+mod healing;
 mod lives;
 mod truncating;
 mod verifying;

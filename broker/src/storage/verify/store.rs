@@ -5,9 +5,10 @@ use crate::{
     disk::{DiskErrorKind, read_file},
     ids::{LogId, Offset},
     storage::{
-        LogOptions, OpenError, StoreOptions,
+        LogOptions, OpenError, StoreOptions, VerifyDamage,
         checkpoint::{CHECKPOINT_FILE, Checkpoint, Found},
         frame::FrameBody,
+        hole::DETAIL,
         index::Index,
         journal::{Scan, check},
         layout::{JOURNAL_DIRECTORY, LOGS_DIRECTORY, LogFile, log_directory, log_of_directory},
@@ -129,6 +130,14 @@ fn verify_log(
     state.raise_start(tail.start);
     let active = state.segments.last().map(|segment| segment.base);
     let directory = log_directory(store, log);
+    for hole in &state.holes {
+        verification.report.damage.push(VerifyDamage {
+            file: directory.join(LogFile::Segment(hole.segment).name()),
+            position: hole.position,
+            offsets: Some((hole.from, hole.to)),
+            detail: DETAIL.to_string(),
+        });
+    }
     for segment in &state.segments {
         if segment.base >= tail.end {
             break;

@@ -25,7 +25,7 @@ fn a_flipped_bit_in_a_synced_frame_is_damage_that_names_the_logs_behind_it() {
     assert_eq!(damage.file, rig.path_of(0));
     assert_eq!(damage.logs_behind, [LogId(3)]);
     assert!(scan.torn_tail.is_none());
-    assert_eq!(sequences(&frames_of(&scan)), [0], "replay stops before the damage");
+    assert_eq!(sequences(&frames_of(&scan)), [0, 2, 3], "what stands behind the damage is whole");
     assert!(scan.next_sequence > 3, "no sequence is used twice");
 }
 
@@ -168,7 +168,11 @@ fn a_missing_file_of_the_chain_is_damage() {
     assert_eq!(scan.damage.len(), 1);
     assert!(scan.damage[0].detail.contains("missing"), "{scan:?}");
     assert_eq!(scan.damage[0].logs_behind, [LogId(1)]);
-    assert!(frames_of(&scan).is_empty(), "nothing behind the hole is replayed");
+    let behind = sequences(&frames_of(&scan));
+    assert!(
+        behind.first().is_some_and(|first| *first > 0) && behind.last() == Some(&(end - 1)),
+        "{behind:?}"
+    );
     assert!(scan.next_sequence >= end);
     assert!(rig.scan(end).damage.is_empty(), "a checkpoint that covers all misses nothing");
 }
@@ -198,7 +202,11 @@ fn damage_is_reported_again_until_a_checkpoint_covers_it() {
     let scan = rig.scan(0);
     assert_eq!(scan.damage.len(), 1);
     assert!(scan.damage[0].is_known && scan.damage[0].logs_behind == [LogId(3)], "{scan:?}");
-    assert_eq!(sequences(&frames_of(&scan)), [0, sequence], "what came after the first report is replayed");
+    assert_eq!(
+        sequences(&frames_of(&scan)),
+        [0, 2, 3, sequence],
+        "nothing but the damaged frame is left out"
+    );
     assert!(rig.scan(sequence).damage.is_empty());
 }
 
