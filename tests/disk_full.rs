@@ -29,6 +29,8 @@ const TOPIC: &str = "full";
 const DISK_BYTES: usize = 64 << 20;
 const BALLAST_BYTES: usize = 16 << 20;
 const VALUE_BYTES: usize = 200_000;
+/// More than the first files of a journal's ring.
+const STARTS_IN_A_ROW: usize = 6;
 const RESUMES_WITHIN: Duration = Duration::from_secs(30);
 
 /// A small tmpfs that only processes of its namespace see, kept alive by one that sleeps there.
@@ -216,18 +218,22 @@ async fn a_disk_that_fills_up_refuses_and_loses_nothing() -> Result<()> {
     writer.fill().await?;
     writer.reads_back(0).await?;
 
-    // The rest of the space is taken too, so that the next start finds not a byte.
-    let filled = fill_up(&ballast)?;
-    println!("{filled} bytes of ballast fill the disk to the brim");
     let address = broker.grpc_address().to_owned();
-    let broker = tokio::task::block_in_place(|| {
-        broker.kill()?;
-        command.start_at(&address)
-    })?;
-    writer.reconnect(&broker).await?;
-    writer.reads_back(0).await.with_context(|| broker.said())?;
-    let accepted = writer.fill().await?;
-    println!("{accepted} records fitted into what the start gave back");
+    let mut broker = broker;
+    for start in 0..STARTS_IN_A_ROW {
+        // The rest of the space is taken too, so that the next start finds not a byte.
+        let filled = fill_up(&ballast.with_extension(start.to_string()))?;
+        println!("{filled} bytes of ballast fill the disk to the brim");
+        broker = tokio::task::block_in_place(|| {
+            broker.kill()?;
+            command.start_at(&address)
+        })
+        .with_context(|| format!("start {start} in a row on a full disk"))?;
+        writer.reconnect(&broker).await?;
+        writer.reads_back(0).await.with_context(|| broker.said())?;
+        let accepted = writer.fill().await?;
+        println!("{accepted} records fitted into what start {start} gave back");
+    }
     writer.reads_back(0).await?;
 
     // Space comes back through the broker itself.

@@ -1,5 +1,6 @@
 //! EIO and ENOSPC at every call of a run, and a disk that is full for a while.
 
+use super::number;
 use cairn_tests::{
     faulty_disk::FaultKind,
     storage::{Settings, enumerate_faults, fill_up},
@@ -27,9 +28,11 @@ fn no_space_at_any_call_is_refused_or_final_and_loses_nothing() {
     check(FaultKind::Enospc);
 }
 
+/// `TEST_SEED` repeats one seed; `FULL_DISKS` asks for more of them.
 #[test]
 fn a_full_disk_is_refused_survived_and_forgotten() {
-    for seed in 1..=60 {
+    let seeds = number("FULL_DISKS").unwrap_or(100);
+    for seed in number("TEST_SEED").map_or(1..=seeds, |seed| seed..=seed) {
         fill_up(seed, &Settings::default()).unwrap_or_else(|error| panic!("seed {seed}: {error:#}"));
     }
 }

@@ -53,6 +53,7 @@ fn store_options() -> StoreOptions {
         allocate_bytes_max: 1 << 20,
         open_segments_max: 16,
         reserve_bytes: 1 << 20,
+        reserve_for_appends: true,
         ..StoreOptions::default()
     }
 }
@@ -211,7 +212,7 @@ impl CommandLog {
 
     /// Replaces the snapshot and cuts the log behind it. `false`: no space for it now.
     pub(super) fn snapshot(&self, state: &ClusterState) -> Result<bool, MetadataFailure> {
-        match snapshot::write(&*self.disk, &self.path, state) {
+        match self.store.with_reserve(|| snapshot::write(&*self.disk, &self.path, state)) {
             Ok(()) => {}
             Err(error) if error.kind == DiskErrorKind::NoSpace => {
                 tracing::warn!("metadata: no space for a snapshot, the log grows meanwhile: {error}");
@@ -225,7 +226,7 @@ impl CommandLog {
     }
 
     fn write_snapshot(&self, state: &ClusterState) -> Result<(), MetadataError> {
-        match snapshot::write(&*self.disk, &self.path, state) {
+        match self.store.with_reserve(|| snapshot::write(&*self.disk, &self.path, state)) {
             Err(error) if error.kind == DiskErrorKind::NoSpace => {
                 tracing::warn!("metadata: no space to write the lost copy of the snapshot again: {error}");
                 Ok(())

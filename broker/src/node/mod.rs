@@ -209,7 +209,7 @@ impl Node {
             // Also when the metadata failed: what the partitions hold is made durable all the same.
             replicas.close().map_err(ShutdownError::Replicas)?;
             decided.map_err(ShutdownError::Metadata)?;
-            directory.write_clean_shutdown(&clean).map_err(ShutdownError::CleanFile)
+            replicas.with_reserve(|| directory.write_clean_shutdown(&clean)).map_err(ShutdownError::CleanFile)
         });
         closing.await.unwrap_or_else(|error| Err(ShutdownError::Cut(error.to_string())))
     }

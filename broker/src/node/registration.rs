@@ -3,7 +3,7 @@
 
 use super::{StartError, parts::Opened};
 use crate::{
-    disk::{DataDirectory, LastShutdown},
+    disk::{DataDirectory, DirectoryError, LastShutdown},
     ids::{BrokerEpoch, ClusterId, IncarnationId},
     metadata::{ClusterState, Command, Endpoints, Outcome, Registration},
 };
@@ -56,8 +56,13 @@ pub(super) async fn register(
     let Outcome::Registered { epoch } = committed.outcome else {
         return Err(StartError::Process(format!("a registration was answered with {:?}", committed.outcome)));
     };
+    let replicas = opened.replicas.clone();
     let durable = tokio::task::spawn_blocking(move || {
-        directory.write_registration(cluster, epoch)?;
+        let written = replicas.with_reserve(|| match directory.write_registration(cluster, epoch) {
+            Err(DirectoryError::Disk(error)) => Err(error),
+            other => Ok(other),
+        });
+        written.map_err(DirectoryError::Disk)??;
         Ok(directory)
     });
     let directory = durable

@@ -12,7 +12,7 @@ use super::{
 };
 use crate::{
     clock::{Monotonic, SharedClock},
-    disk::SharedDisk,
+    disk::{DiskResult, SharedDisk},
     ids::{BrokerId, LeaderEpoch, MetadataIndex, Offset, TopicPartition},
     metadata::{ClusterState, Command},
     storage::{
@@ -310,6 +310,14 @@ impl Replicas {
     /// One partition; `None` if it has no replica here.
     pub fn describe(&self, partition: TopicPartition) -> Option<PartitionStatus> {
         Some(self.inner.table.get(partition)?.status())
+    }
+
+    /// Runs something that a start or a shutdown must write, also on a full disk: in the space of the store's reserve.
+    ///
+    /// # Errors
+    /// Those of `run`.
+    pub fn with_reserve<T>(&self, run: impl FnMut() -> DiskResult<T>) -> DiskResult<T> {
+        self.inner.store.with_reserve(run)
     }
 
     /// One round of background work, blocking: retention and the store's own. Returns when to call again at the latest;

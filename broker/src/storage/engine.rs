@@ -14,7 +14,7 @@ use super::{
 };
 use crate::{
     clock::{Monotonic, SharedClock},
-    disk::{DiskError, DiskErrorKind},
+    disk::{DiskError, DiskErrorKind, DiskResult},
     ids::{LogId, Offset},
 };
 use parking_lot::{Mutex, RwLock};
@@ -133,11 +133,36 @@ impl Engine {
         }
     }
 
+    /// Before an append takes space: refused while the reserve is not whole, unless appends may use it.
+    pub(super) fn check_reserve(&self) -> DiskResult<()> {
+        if self.options.reserve_for_appends || self.reserve.leaves_space()? {
+            return Ok(());
+        }
+        Err(self.no_space("what space there is stays reserved for starts, checkpoints and deletions"))
+    }
+
+    pub(super) fn no_space(&self, detail: &str) -> DiskError {
+        DiskError {
+            kind: DiskErrorKind::NoSpace,
+            operation: "append to",
+            path: self.files.path.clone(),
+            detail: format!("the disk is full: {detail}"),
+        }
+    }
+
+    /// A piece of the journal's next file, if there is space for it. Whether more is to do.
+    pub(super) fn prepare(&self) -> Result<bool, StoreFailure> {
+        let may = self.options.reserve_for_appends
+            || !self.journal.wants_space()
+            || self.reserve.leaves_space().map_err(|error| self.fail(error))?;
+        if may { self.journal.prepare() } else { Ok(false) }
+    }
+
     /// Before an append, without any lock: waits until the journal takes one. Stepped, a ring that is full and gets neither
     /// a checkpoint nor another file is a refusal: nobody else would make room.
     pub(super) fn wait_for_room(&self) -> Result<(), AppendError> {
         while let Room::RingFull = self.journal.wait_for_room()? {
-            let helped = self.write_checkpoint()? | self.journal.prepare()?;
+            let helped = self.write_checkpoint()? | self.prepare()?;
             if !helped && matches!(self.journal.wait_for_room()?, Room::RingFull) {
                 return Err(AppendError::NoSpace(Arc::new(DiskError {
                     kind: DiskErrorKind::NoSpace,
@@ -159,13 +184,13 @@ impl Engine {
             }
             if self.journal.is_ring_full() {
                 self.write_checkpoint()?;
-                self.journal.prepare()?;
+                self.prepare()?;
             }
             self.clock.sleep(SYNC_POLL);
         }
         while !self.journal.wait_synced(below)? {
             self.write_checkpoint()?;
-            self.journal.prepare()?;
+            self.prepare()?;
         }
         Ok(())
     }

@@ -44,7 +44,7 @@ impl Engine {
         let mut more = true;
         while more && self.journal.wants_prepare() && steps < PREPARE_STEPS_MAX {
             steps += 1;
-            more = self.journal.prepare()?;
+            more = self.prepare()?;
         }
         // What still wants to be prepared and cannot was refused.
         busy |= more && self.journal.wants_prepare();

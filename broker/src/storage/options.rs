@@ -53,6 +53,8 @@ pub struct StoreOptions {
     pub open_segments_max: usize,
     /// Size of the reserve file that a full disk's checkpoint, truncation or start may use up.
     pub reserve_bytes: u64,
+    /// Appends may use it up too: for a store whose appends are few, and a start or a deletion needs them.
+    pub reserve_for_appends: bool,
     /// Idempotent producers that wrote nothing for this long are forgotten.
     pub producer_expiry_ms: i64,
     /// What is wrong on purpose.
@@ -78,6 +80,7 @@ impl Default for StoreOptions {
             allocate_bytes_max: 16 << 20,
             open_segments_max: 400,
             reserve_bytes: 4 << 20,
+            reserve_for_appends: false,
             producer_expiry_ms: 24 * 60 * 60 * 1000,
             #[cfg(feature = "planted-bugs")]
             plant: None,

@@ -3,7 +3,7 @@
 //! may be cut short anywhere and begin again.
 
 use super::{
-    OpenError, RecoveryReport, StoreSetup,
+    OpenError, RecoveryReport, StoreFailure, StoreSetup,
     checkpoint::{CHECKPOINT_FILE, Checkpoint, Found},
     commits::Commits,
     cuts::Cuts,
@@ -53,6 +53,8 @@ pub(super) fn open(setup: StoreSetup) -> Result<(Arc<Engine>, RecoveryReport), O
     make_directories(&*disk, &path)?;
     let files = SegmentFiles::new(disk.clone(), &path, &options);
     let reserve = Reserve::find(&disk, &path, options.reserve_bytes)?;
+    // While there is space: this start or the next one may need it.
+    reserve.restore()?;
     let mut recovered = recover(&files, &reserve, &options, clock.wall_ms())?;
     // Files go, and journal files begin anew, only after the frames and the checkpoint that say so are durable: the process
     // that wrote them may have ended before they were.
@@ -60,9 +62,9 @@ pub(super) fn open(setup: StoreSetup) -> Result<(Arc<Engine>, RecoveryReport), O
     if disk.exists(&path.join(CHECKPOINT_FILE))? {
         disk.sync_dir(&path)?;
     }
-    sweep(&files, &mut recovered)?;
+    sweep(&files, &reserve, &mut recovered)?;
     let Recovered { checkpoint, scan, logs, deleted, mut report } = recovered;
-    let journal = reserve.with_space_to_open(|| {
+    let journal = reserve.with_space(|| {
         let (disk, directory) = (disk.clone(), path.join(JOURNAL_DIRECTORY));
         let (options, clock) = (options.journal.clone(), clock.clone());
         Journal::open(JournalSetup { disk, directory, options, clock }, &scan)
@@ -96,6 +98,9 @@ pub(super) fn open(setup: StoreSetup) -> Result<(Arc<Engine>, RecoveryReport), O
     engine.deleted.lock().retain(|log, _| !deleted.contains(log));
     let next_sequence = engine.journal.next_sequence();
     let ahead = install(&engine, logs, next_sequence);
+    if !engine.journal.has_begun() {
+        begin_without_space(&engine, &scan)?;
+    }
     // Nothing behind the checkpoint changed a log: starts in a row do not use up the ring. Only a checkpoint that covers the
     // frames there, a witness or a deleted log's, lets go of their file.
     let is_damaged = !scan.damage.is_empty();
@@ -103,9 +108,7 @@ pub(super) fn open(setup: StoreSetup) -> Result<(Arc<Engine>, RecoveryReport), O
     if ahead || is_damaged || (unchanged && !is_new) {
         // Or a checkpoint knew frames that the journal lost with its tail. Their sequences are given again, so no entry may
         // claim to have them.
-        let written = engine
-            .write_covering_checkpoint()
-            .map_err(|failure| OpenError::Disk(DiskError::clone(&failure.cause)))?;
+        let written = engine.write_covering_checkpoint().map_err(open_error)?;
         if is_damaged && !written {
             return Err(OpenError::Disk(no_space_to_heal(&path)));
         }
@@ -122,6 +125,25 @@ fn no_space_to_heal(path: &Path) -> DiskError {
     let detail =
         "the journal is damaged, and there is no space for the checkpoint that makes its losses good".into();
     DiskError { kind: DiskErrorKind::NoSpace, operation: "recover", path: path.to_path_buf(), detail }
+}
+
+/// On a full disk without a free journal file the checkpoint comes first: it covers everything that was found, so that the
+/// lap can begin in one of the files.
+fn begin_without_space(engine: &Engine, scan: &Scan) -> Result<(), OpenError> {
+    let begin = || engine.reserve.with_space(|| engine.journal.begin(scan));
+    if !scan.damage.is_empty() {
+        // The lap that says what is missing comes before the checkpoint that covers it, wherever there is space for that.
+        match begin() {
+            Err(error) if error.kind == DiskErrorKind::NoSpace => {}
+            begun => return Ok(begun?),
+        }
+    }
+    engine.write_covering_checkpoint().map_err(open_error)?;
+    Ok(begin()?)
+}
+
+fn open_error(failure: StoreFailure) -> OpenError {
+    OpenError::Disk(DiskError::clone(&failure.cause))
 }
 
 /// The names are made durable behind the journal's opening, which syncs the store's directory in any case; nothing relies on
@@ -201,7 +223,6 @@ pub(super) fn recover(
         cuts,
         frames: 0,
         next_sequence: checkpoint.covers,
-        journal_damaged: !scan.damage.is_empty(),
         missing: Missing::default(),
         problems: Vec::new(),
     };
@@ -218,8 +239,8 @@ pub(super) fn recover(
     report.suspect_logs = missing.suspects(logs.keys().copied());
     for state in logs.values_mut() {
         state.high_watermark = state.high_watermark.clamp(state.start, state.end);
-        let uncut = |active: &&mut super::segment::Segment| active.allocated == 0 || !scan.damage.is_empty();
-        if let Some(active) = state.segments.last_mut().filter(uncut) {
+        if let Some(active) = state.segments.last_mut() {
+            // Nobody knows what stands behind the end, whether frames were written again or not.
             (active.cut_due, active.allocated) = (true, 0);
         }
     }
@@ -309,9 +330,10 @@ fn read_entry(
     Ok(state)
 }
 
-fn sweep(files: &SegmentFiles, recovered: &mut Recovered) -> Result<(), OpenError> {
+fn sweep(files: &SegmentFiles, reserve: &Reserve, recovered: &mut Recovered) -> Result<(), OpenError> {
     let mut sweep = Sweep {
         files,
+        reserve,
         deleted: &recovered.deleted,
         journal_damaged: !recovered.scan.damage.is_empty(),
         problems: Vec::new(),

@@ -39,8 +39,6 @@ pub(super) struct Replay<'a> {
     pub(super) frames: u64,
     /// The sequence of the next frame, if none is missing.
     pub(super) next_sequence: u64,
-    /// Frames are missing somewhere in the tail: what stands behind a log's end in its segments may be theirs, and is kept.
-    pub(super) journal_damaged: bool,
     pub(super) missing: Missing,
     pub(super) problems: Vec<String>,
 }
@@ -171,10 +169,9 @@ impl Replay<'_> {
         };
         if let Some(active) = state.segments.last_mut() {
             if active.allocated == 0 {
-                active.cut_due = !self.journal_damaged;
                 active.generation = self.files.next_generation();
             }
-            active.allocate(self.files, &open, bytes)?;
+            active.allocate_again(self.files, &open, bytes)?;
         }
         Ok(open)
     }

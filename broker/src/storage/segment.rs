@@ -8,7 +8,7 @@ use super::{
     layout::LogFile,
 };
 use crate::{
-    disk::{DiskResult, read_file},
+    disk::{DiskErrorKind, DiskResult, read_file},
     ids::{LogId, Offset},
 };
 use cairn_proto::record::BatchHeader;
@@ -111,6 +111,38 @@ impl Segment {
             }
             self.cut_due = false;
         }
+        self.extend(files, open, bytes)
+    }
+
+    /// As [`Segment::allocate`], for writing again what the journal holds: the space was there before, so the file keeps all
+    /// that it has, and where there is no space for a step the batch alone will do. Behind the end may stand anything: the
+    /// next append cuts it.
+    ///
+    /// # Errors
+    /// As [`Segment::allocate`].
+    pub(super) fn allocate_again(
+        &mut self,
+        files: &SegmentFiles,
+        open: &OpenSegment,
+        bytes: u64,
+    ) -> DiskResult<()> {
+        match self.extend(files, open, bytes) {
+            Err(error) if error.kind == DiskErrorKind::NoSpace => {
+                let end = self.bytes.saturating_add(bytes);
+                open.file.allocate(self.allocated, end - self.allocated)?;
+                self.allocated = end;
+                Ok(())
+            }
+            other => other,
+        }
+    }
+
+    /// Whether so many bytes may need more space than the file has.
+    pub(super) fn needs_space(&self, bytes: u64) -> bool {
+        self.allocated == 0 || self.bytes.saturating_add(bytes) > self.allocated
+    }
+
+    fn extend(&mut self, files: &SegmentFiles, open: &OpenSegment, bytes: u64) -> DiskResult<()> {
         if self.allocated == 0 {
             self.allocated = open.file.len()?;
         }

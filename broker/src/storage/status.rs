@@ -48,7 +48,7 @@ pub struct StoreStatus {
     pub open_segments: usize,
     /// Checkpoints written since the opening.
     pub checkpoints: u64,
-    /// Whether the reserve file is there.
+    /// Whether all of the reserve is there.
     pub reserve_present: bool,
     /// Every known damaged range.
     pub damaged: Vec<(LogId, DamagedRange)>,

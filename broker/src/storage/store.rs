@@ -9,7 +9,7 @@ use super::{
 };
 use crate::{
     clock::SharedClock,
-    disk::SharedDisk,
+    disk::{DiskResult, SharedDisk},
     ids::{LogId, Offset},
 };
 use std::{
@@ -164,6 +164,15 @@ impl Store {
     /// The directory failed.
     pub fn checkpoint(&self) -> Result<(), StoreFailure> {
         self.engine.write_checkpoint().map(|_| ())
+    }
+
+    /// Runs something else that a start or a shutdown must write to this file system; on a full disk once more in the space
+    /// of the reserve.
+    ///
+    /// # Errors
+    /// Those of `run`.
+    pub fn with_reserve<T>(&self, run: impl FnMut() -> DiskResult<T>) -> DiskResult<T> {
+        self.engine.reserve.with_space(run)
     }
 
     /// Why the directory is fenced, if it is.

@@ -6,6 +6,7 @@ use super::{
     DamagedRange,
     files::SegmentFiles,
     layout::{LOGS_DIRECTORY, LogFile, QUARANTINE_DIRECTORY, TEMPORARY_SUFFIX, log_of_directory},
+    reserve::Reserve,
     state::LogState,
 };
 use crate::{
@@ -20,6 +21,7 @@ use std::{
 /// What a sweep is held against, and what it says.
 pub(super) struct Sweep<'a> {
     pub(super) files: &'a SegmentFiles,
+    pub(super) reserve: &'a Reserve,
     /// Logs that are deleted, by a durable frame or by the checkpoint.
     pub(super) deleted: &'a BTreeSet<LogId>,
     /// Whether the journal is damaged: then files that the logs do not know may hold what the damage hides, and stay.
@@ -124,7 +126,7 @@ impl Sweep<'_> {
     fn quarantine(&mut self, directory: &Path, name: &str, why: &str) -> DiskResult<()> {
         let files = self.files;
         let quarantine = files.path.join(QUARANTINE_DIRECTORY);
-        files.disk.create_dir(&quarantine)?;
+        self.reserve.with_space(|| files.disk.create_dir(&quarantine))?;
         let within = directory.strip_prefix(&files.path).unwrap_or(directory);
         let flat: Vec<_> = within.iter().map(|part| part.to_string_lossy().into_owned()).collect();
         let flat = format!("{}-{name}", flat.join("-"));

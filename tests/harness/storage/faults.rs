@@ -15,6 +15,9 @@ use cairn_broker::{
 use rand::{Rng, SeedableRng};
 use rand_chacha::ChaCha8Rng;
 
+/// More than the journal's ring has files.
+const STARTS_IN_A_ROW: usize = 12;
+
 /// What was checked.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct FaultReport {
@@ -150,7 +153,6 @@ pub fn fill_up(seed: u64, settings: &Settings) -> Result<()> {
     let mut run = open(&disk, settings, seed, SharedModel::default(), Tolerance::Refusals)?;
     let (before, full) = (settings.actions / 2, settings.actions / 2);
     act(&mut run, before).context("with space")?;
-    run.stays_open = true;
     disk.set_capacity(Some(disk.used_bytes() + random.random_range(0..20_000)));
     act(&mut run, full).context("on a full disk")?;
     ensure!(
@@ -162,17 +164,11 @@ pub fn fill_up(seed: u64, settings: &Settings) -> Result<()> {
     let image = disk.crash(CrashPolicy::EVERYTHING, &mut random);
     let shared = SharedModel::default();
     *shared.0.lock() = run.model.0.lock().after_power_cut();
-    // A start may need more than the reserve gives back. Then it refuses, and the next one with space finds everything.
-    let started = open(&image, settings, seed, shared.clone(), Tolerance::Refusals);
-    let mut recovered = match started {
-        Err(refusal) if format!("{refusal:#}").contains("the disk is full") => {
-            image.set_capacity(None);
-            open(&image, settings, seed, shared, Tolerance::Refusals).context("starting with space again")?
-        }
-        started => started.context("starting on a full disk")?,
-    };
-    recovered.stays_open = true;
-    act(&mut recovered, full / 2).context("on a full disk, after a start")?;
+    let mut recovered =
+        open(&image, settings, seed, shared, Tolerance::Refusals).context("starting on a full disk")?;
+    starts_in_a_row(&mut recovered)?;
+    act(&mut recovered, full / 2).context("on a full disk, after starts")?;
+    starts_in_a_row(&mut recovered)?;
     recovered.finish()?;
 
     disk.set_capacity(None);
@@ -183,12 +179,24 @@ pub fn fill_up(seed: u64, settings: &Settings) -> Result<()> {
     run.finish()
 }
 
+/// Kills and starts the store again and again. Not one start needs what the one before it has used up.
+fn starts_in_a_row(run: &mut Run) -> Result<()> {
+    for start in 0..STARTS_IN_A_ROW {
+        let started = run.append_everywhere().and_then(|()| run.restart());
+        started.with_context(|| format!("{}; start {start} in a row on a full disk", last_of(run)))?;
+    }
+    Ok(())
+}
+
 fn act(run: &mut Run, actions: usize) -> Result<()> {
     let end = run.trace.len() + actions;
     while run.trace.len() < end {
-        let acted = run.act();
-        let last = run.trace.len().saturating_sub(20);
-        acted.with_context(|| run.trace.get(last..).unwrap_or_default().join(", "))?;
+        run.act().with_context(|| last_of(run))?;
     }
     Ok(())
+}
+
+fn last_of(run: &Run) -> String {
+    let last = run.trace.len().saturating_sub(20);
+    run.trace.get(last..).unwrap_or_default().join(", ")
 }

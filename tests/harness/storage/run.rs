@@ -58,8 +58,6 @@ pub struct Run {
     pub(super) leading: BTreeMap<u64, i32>,
     pub(super) options: BTreeMap<u64, LogOptions>,
     pub(super) tolerance: Tolerance,
-    /// Whether the workload leaves the store open. Each start on a full disk may use up a journal file.
-    pub(super) stays_open: bool,
     /// Every action so far, for the report.
     pub trace: Vec<String>,
 }
@@ -94,7 +92,6 @@ impl Run {
             leading: BTreeMap::new(),
             options: BTreeMap::new(),
             tolerance,
-            stays_open: false,
             trace: Vec::new(),
         };
         run.learn()?;

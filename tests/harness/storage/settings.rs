@@ -40,6 +40,7 @@ pub fn small_store_options() -> StoreOptions {
         allocate_bytes_max: 16 << 10,
         open_segments_max: 3,
         reserve_bytes: 48 << 10,
+        reserve_for_appends: false,
         producer_expiry_ms: 24 * 60 * 60 * 1000,
         plant: None,
     }

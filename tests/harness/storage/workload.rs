@@ -128,7 +128,6 @@ impl Run {
             }
             Action::Checkpoint => self.checkpoint(),
             Action::Read => self.read(id),
-            Action::Restart | Action::CloseAndOpen if self.stays_open => self.read(id),
             Action::Restart => self.restart(),
             Action::CloseAndOpen => self.close_and_open(),
             Action::PassTime => {

@@ -117,12 +117,14 @@ impl Journal {
     /// # Errors
     /// The system gives no thread.
     pub(super) fn start_thread(&self, listener: Arc<dyn CommitListener>) -> Result<(), OpenError> {
+        assert!(self.has_begun(), "a journal is committed to before its lap has begun");
         *self.0.shared.listener.lock() = Some(listener);
         Ok(self.0.start_thread()?)
     }
 
     /// Commits when [`Journal::step`] is called.
     pub(super) fn start_stepped(&self, listener: Arc<dyn CommitListener>) {
+        assert!(self.has_begun(), "a journal is committed to before its lap has begun");
         *self.0.shared.listener.lock() = Some(listener);
     }
 
@@ -221,6 +223,11 @@ impl Journal {
     /// was refused.
     pub(super) fn wants_prepare(&self) -> bool {
         self.0.shared.wants_prepare.load(std::sync::atomic::Ordering::Acquire)
+    }
+
+    /// Whether [`Journal::prepare`] would take space that it does not have yet.
+    pub(super) fn wants_space(&self) -> bool {
+        self.wants_prepare() && self.0.shared.preparation.lock().unfinished.is_none()
     }
 
     /// Writes the next file's zeros, a bounded piece a call; `true` if more is to do. A refusal (no space) gives the space

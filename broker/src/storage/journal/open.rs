@@ -6,18 +6,16 @@ use super::{
     committer::Committer,
     file::{RingFile, Unfinished},
     handle::Handle,
-    header::FileHeader,
+    header::{FileHeader, LapEnd},
     prepare::Preparation,
     queue::Queue,
-    ring::{Ring, Used},
+    ring::{Ring, Used, lap_begun},
+    scan::LiveFile,
     shared::Shared,
 };
 use crate::{
-    disk::{Disk, DiskResult},
-    storage::{
-        OpenError,
-        layout::{TEMPORARY_SUFFIX, journal_file_number},
-    },
+    disk::{Disk, DiskErrorKind, DiskResult},
+    storage::layout::{TEMPORARY_SUFFIX, journal_file_number},
 };
 use parking_lot::Mutex;
 use std::{
@@ -25,7 +23,7 @@ use std::{
     path::Path,
     sync::{
         Arc, OnceLock,
-        atomic::{AtomicBool, AtomicU64},
+        atomic::{AtomicBool, AtomicU64, Ordering},
     },
 };
 
@@ -33,11 +31,12 @@ use std::{
 const FREE_SPACE_PART: u64 = 8;
 
 impl Journal {
-    /// Begins a new lap after what a scan found. Nothing is committed before one of the starts is called.
+    /// Begins a new lap after what a scan found. Where there is no free file and no space for one, the lap is still to be
+    /// begun ([`Journal::has_begun`], [`Journal::begin`]). Nothing is committed before one of the starts is called.
     ///
     /// # Errors
-    /// A disk call failed; `NoSpace` when there was no free file and none could be made: give space back and call again.
-    pub(in crate::storage) fn open(setup: JournalSetup, found: &Scan) -> Result<Journal, OpenError> {
+    /// A disk call failed; `NoSpace` only where there was no file at all: give space back and call again.
+    pub(in crate::storage) fn open(setup: JournalSetup, found: &Scan) -> DiskResult<Journal> {
         let JournalSetup { disk, directory, options, clock } = setup;
         let mut next_number = clear_directory(&*disk, &directory)?;
         // An earlier start may have ended before the names of the files it made were durable.
@@ -52,15 +51,23 @@ impl Journal {
         let ring_bytes_max = options.ring_bytes_max.min(small_disk_max);
 
         let mut free: VecDeque<RingFile> = found.free.iter().cloned().collect();
-        let (current, header) = match free.pop_front() {
-            Some(file) => {
-                let header = first_header(found, (file.bytes, file.block_bytes()));
-                file.begin(&header)?;
-                (file, header)
-            }
+        let begun = match free.pop_front() {
+            Some(file) => begin_in(file, found).map(Some)?,
             None => {
                 next_number += 1;
-                make_first(&*disk, &directory, (next_number - 1, start_bytes), found)?
+                match make_first(&*disk, &directory, (next_number - 1, start_bytes), found) {
+                    Err(error) if error.kind == DiskErrorKind::NoSpace && !found.live.is_empty() => None,
+                    made => made.map(Some)?,
+                }
+            }
+        };
+        let mut used: VecDeque<Used> = found.live.iter().map(used_up).collect();
+        let has_begun = begun.is_some();
+        let (current, end) = match begun {
+            Some((file, header)) => (file.clone(), lap_begun(&file, &header)),
+            None => {
+                let Some(last) = used.pop_back() else { panic!("a journal without a file") };
+                (last.file, LapEnd { sequence: found.next_sequence, ..found.end })
             }
         };
         let files = found.live.iter().map(|live| &live.file).chain(&found.free).chain([&current]);
@@ -71,13 +78,8 @@ impl Journal {
         if let Some(parent) = directory.parent() {
             disk.sync_dir(parent)?;
         }
-        let used = found.live.iter().map(|live| Used {
-            file: live.file.clone(),
-            free_at: live.free_at,
-            bytes: live.bytes_used(),
-        });
         let block_bytes = current.block_bytes();
-        let ring = Ring::new(used.collect(), current, &header, free);
+        let ring = Ring::new(used, current, end, free);
         let shared = Shared {
             disk,
             directory,
@@ -86,17 +88,59 @@ impl Journal {
             ring_bytes_max,
             block_bytes,
             committer: Mutex::new(Committer::new()?),
-            queue: Queue::new(header.first_sequence, ring.append_room()),
+            queue: Queue::new(end.sequence, ring.append_room()),
             ring: Mutex::new(ring),
             preparation: Mutex::new(Preparation { unfinished: None, next_number, last_bytes }),
             listener: Mutex::new(None),
             failure: OnceLock::new(),
             bytes_uncovered: AtomicU64::new(0),
             wants_prepare: AtomicBool::new(false),
+            has_begun: AtomicBool::new(has_begun),
         };
         shared.publish(&shared.ring.lock());
         Ok(Journal(Arc::new(Handle::new(shared))))
     }
+
+    /// Whether the lap of this start has begun. If not, a checkpoint that covers everything and [`Journal::recycle`] give
+    /// [`Journal::begin`] a file.
+    pub(in crate::storage) fn has_begun(&self) -> bool {
+        self.0.shared.has_begun.load(Ordering::Acquire)
+    }
+
+    /// Begins the lap of this start in a file that a checkpoint covers, or in a new one.
+    ///
+    /// # Errors
+    /// As [`Journal::open`]: there is still no free file, and no space for one.
+    pub(in crate::storage) fn begin(&self, found: &Scan) -> DiskResult<()> {
+        let shared = &self.0.shared;
+        assert!(!self.has_begun(), "a start begins one lap");
+        let mut preparation = shared.preparation.lock();
+        let mut ring = shared.ring.lock();
+        let (file, header) = match ring.take_covered() {
+            Some(file) => begin_in(file, found)?,
+            None => {
+                let number = preparation.next_number;
+                let bytes = shared.options.file_bytes_at_start;
+                let made = make_first(&*shared.disk, &shared.directory, (number, bytes), found)?;
+                preparation.next_number = number + 1;
+                made
+            }
+        };
+        ring.begin_first(file, &header);
+        shared.publish(&ring);
+        shared.has_begun.store(true, Ordering::Release);
+        Ok(())
+    }
+}
+
+fn used_up(live: &LiveFile) -> Used {
+    Used { file: live.file.clone(), free_at: live.free_at, bytes: live.bytes_used() }
+}
+
+fn begin_in(file: RingFile, found: &Scan) -> DiskResult<(RingFile, FileHeader)> {
+    let header = first_header(found, (file.bytes, file.block_bytes()));
+    file.begin(&header)?;
+    Ok((file, header))
 }
 
 fn first_header(found: &Scan, (file_bytes, block_bytes): (u64, u64)) -> FileHeader {

@@ -47,29 +47,37 @@ pub(super) struct Ring {
 }
 
 impl Ring {
-    /// Begins in `current`, whose head was written as `header` says.
+    /// Goes on in `current` at `end`.
     pub(super) fn new(
         used: VecDeque<Used>,
         current: RingFile,
-        header: &FileHeader,
+        end: LapEnd,
         free: VecDeque<RingFile>,
     ) -> Self {
         let bytes_written = used.iter().map(|used| used.bytes).sum();
-        let mut ring = Self {
+        Self {
             used,
-            end: LapEnd::default(),
+            end,
             current,
             free,
             covered: 0,
             bytes_written,
             bytes_covered: 0,
-            marks: VecDeque::new(),
+            marks: VecDeque::from([(end.sequence, bytes_written)]),
             needed_bytes: None,
             in_reserve: false,
-        };
-        ring.end = begun(&ring.current, header);
-        ring.marks.push_back((header.first_sequence, bytes_written));
-        ring
+        }
+    }
+
+    /// A file without a frame that no checkpoint covers, for the lap of a start.
+    pub(super) fn take_covered(&mut self) -> Option<RingFile> {
+        self.free.pop_front().or_else(|| self.all_covered().then(|| self.current.clone()))
+    }
+
+    /// The head of a start's lap is durable.
+    pub(super) fn begin_first(&mut self, file: RingFile, header: &FileHeader) {
+        self.begin(file, header);
+        self.in_reserve = false;
     }
 
     /// The file that takes the next group.
@@ -142,7 +150,7 @@ impl Ring {
         let again = file.number == self.current.number;
         let before = std::mem::replace(&mut self.current, file);
         let bytes = self.end.position.saturating_sub(before.data_start());
-        self.end = begun(&self.current, header);
+        self.end = lap_begun(&self.current, header);
         self.in_reserve = !again && self.free.is_empty();
         if !again {
             self.used.push_back(Used { file: before, free_at: header.first_sequence, bytes });
@@ -210,7 +218,8 @@ impl Ring {
     }
 }
 
-fn begun(file: &RingFile, header: &FileHeader) -> LapEnd {
+/// Where a lap begins.
+pub(super) fn lap_begun(file: &RingFile, header: &FileHeader) -> LapEnd {
     LapEnd {
         lap: header.lap,
         position: file.data_start(),

@@ -41,6 +41,8 @@ pub(super) struct Shared {
     pub(super) failure: OnceLock<StoreFailure>,
     pub(super) bytes_uncovered: AtomicU64,
     pub(super) wants_prepare: AtomicBool,
+    /// The lap of this start has begun; nothing is committed before.
+    pub(super) has_begun: AtomicBool,
 }
 
 impl Shared {

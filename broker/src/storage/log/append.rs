@@ -114,24 +114,35 @@ impl Log {
         bytes: u64,
         now_ms: i64,
     ) -> Result<(Arc<OpenSegment>, u64), AppendError> {
+        let engine = &self.engine;
+        let mut place = || self.place(state, base, bytes, now_ms);
+        let placed =
+            if engine.options.reserve_for_appends { engine.reserve.with_space(place) } else { place() };
+        placed.map_err(|error| engine.append_error(error))
+    }
+
+    fn place(
+        &self,
+        state: &mut LogState,
+        base: Offset,
+        bytes: u64,
+        now_ms: i64,
+    ) -> DiskResult<(Arc<OpenSegment>, u64)> {
         let (engine, log) = (&*self.engine, self.core.id);
-        if state.segments.last().is_none_or(|active| must_roll(state, active, bytes, now_ms)) {
-            let segment = new_segment(engine, log, state, base, now_ms);
-            let placed = segment.and_then(|(mut segment, open)| {
-                segment.allocate(&engine.files, &open, bytes)?;
-                Ok((segment, open))
-            });
-            let (segment, open) = placed.map_err(|error| engine.append_error(error))?;
-            seal(state);
-            state.segments.push(segment);
-            return Ok((open, 0));
+        let rolls = state.segments.last().is_none_or(|active| must_roll(state, active, bytes, now_ms));
+        if rolls || state.segments.last().is_some_and(|active| active.needs_space(bytes)) {
+            engine.check_reserve()?;
         }
-        let Some(active) = state.segments.last_mut() else {
-            return Err(AppendError::Closed("it has no segment"));
-        };
-        let open = active.file(&engine.files, log).map_err(|error| engine.append_error(error))?;
-        active.allocate(&engine.files, &open, bytes).map_err(|error| engine.append_error(error))?;
-        Ok((open, active.bytes))
+        if !rolls && let Some(active) = state.segments.last_mut() {
+            let open = active.file(&engine.files, log)?;
+            active.allocate(&engine.files, &open, bytes)?;
+            return Ok((open, active.bytes));
+        }
+        let (mut segment, open) = new_segment(engine, log, state, base, now_ms)?;
+        segment.allocate(&engine.files, &open, bytes)?;
+        seal(state);
+        state.segments.push(segment);
+        Ok((open, 0))
     }
 }
 

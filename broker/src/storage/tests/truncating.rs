@@ -98,3 +98,13 @@ fn epochs_end_where_the_next_begins() {
     log.truncate(Offset(10)).expect("truncated");
     assert_eq!(log.latest_epoch(), Some(EPOCH));
 }
+
+#[test]
+fn what_is_appended_behind_a_truncation_is_not_damaged() {
+    let mut state = state::LogState::new(Offset(0), small_log());
+    let (file, detail) = (std::path::PathBuf::new(), String::new());
+    state.note_damage(DamagedRange { from: Offset(4), to: Offset(17), file, position: 0, detail });
+    state.lower_end(Offset(13), 0);
+    assert!(state.damage_at(Offset(12)).is_some(), "the kept part is still damaged");
+    assert!(state.damage_at(Offset(13)).is_none(), "offset 13 is given anew");
+}
