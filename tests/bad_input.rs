@@ -9,6 +9,10 @@ mod batches;
 mod connections;
 #[path = "bad_input/floods.rs"]
 mod floods;
+#[path = "bad_input/idle.rs"]
+mod idle;
+#[path = "bad_input/limits.rs"]
+mod limits;
 #[path = "bad_input/requests.rs"]
 mod requests;
 
@@ -36,8 +40,13 @@ struct Attack {
 
 impl Attack {
     async fn begin() -> Result<Self> {
+        Self::begin_with(&[]).await
+    }
+
+    async fn begin_with(arguments: &[&str]) -> Result<Self> {
         let scene = Scene::new(env!("CARGO_BIN_EXE_test-cairn-broker"), env!("CARGO_BIN_EXE_test-cairn"))?;
         let command = scene.small_broker().argument("--handshake-timeout-ms").argument("1000");
+        let command = arguments.iter().fold(command, |command, argument| command.argument(*argument));
         let broker = tokio::task::block_in_place(|| command.start())?;
         let client = Client::connect(broker.grpc_address()).await?;
         client.admin().create_topic(NewTopic::named(TOPIC).partitions(2)).await?;

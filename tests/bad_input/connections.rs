@@ -11,6 +11,11 @@ use tokio::{
 
 const PREFACE: &[u8] = b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n";
 const SETTINGS: &[u8] = b"\0\0\0\x04\0\0\0\0\0";
+/// What a client of the protocol says first.
+pub(super) fn hello() -> Vec<u8> {
+    [PREFACE, SETTINGS].concat()
+}
+
 /// The handshake's own limit is 1 s here.
 const CLOSED_WITHIN: Duration = Duration::from_secs(15);
 

@@ -12,7 +12,7 @@ use cairn_proto::{
         log_client::LogClient, offset_query::At,
     },
 };
-use cairn_tests::wire::{batch, end_offset, produce, produce_request};
+use cairn_tests::wire::{batch, end_offset, produce, produce_request, topic_id};
 use std::time::Duration;
 use tonic::codegen::http::uri::PathAndQuery;
 use tonic_prost::ProstCodec;
@@ -117,6 +117,37 @@ async fn admin_requests_with_wrong_fields() -> Result<()> {
     let listed = admin.list_topics(ListTopicsRequest { after: String::new(), limit: u32::MAX }).await?;
     let names: Vec<_> = listed.into_inner().topics.into_iter().map(|topic| topic.name).collect();
     ensure!(names == [TOPIC, "witness"], "{names:?}");
+    attack.end().await
+}
+
+/// Kafka's rules: names that differ by case are two topics, names that differ by '.' and '_' alone cannot both be.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn names_that_look_alike() -> Result<()> {
+    let attack = Attack::begin().await?;
+    let mut admin = AdminClient::new(attack.channel.clone());
+    let mut create = async |name: &str| -> Result<CreateTopicResponse> {
+        let request = CreateTopicRequest { name: name.into(), partitions: 1, ..Default::default() };
+        Ok(admin.create_topic(request).await?.into_inner())
+    };
+    for name in ["twin", "Twin", "TWIN", "a.b"] {
+        let created = create(name).await?;
+        ensure!(created.error() == ErrorCode::None, "{name}: {created:?}");
+    }
+    for name in ["twin", "Twin", "a.b"] {
+        let created = create(name).await?;
+        ensure!(created.error() == ErrorCode::TopicExists, "{name}: {created:?}");
+    }
+    let collided = create("a_b").await?;
+    ensure!(collided.error() == ErrorCode::InvalidTopic, "{collided:?}");
+    ensure!(collided.message.contains("\"a.b\"") && collided.message.contains("'_'"), "{collided:?}");
+    let lower = topic_id(&attack.channel, "twin").await?;
+    let upper = topic_id(&attack.channel, "Twin").await?;
+    ensure!(lower != upper, "case twins are two topics");
+    let batch = batch(BatchOptions::default(), &[b"for one of them"])?;
+    let reply = produce(&attack.channel, produce_request(1, upper.clone(), batch.into())).await?;
+    ensure!(reply.error() == ErrorCode::None, "{reply:?}");
+    ensure!(end_offset(&attack.channel, lower).await? == 0, "it went to the other one");
+    ensure!(end_offset(&attack.channel, upper).await? == 1, "it went nowhere");
     attack.end().await
 }
 

@@ -91,7 +91,7 @@ pub const KEYS: &[Key] = &[
 
     key("segment-open-max", Kind::Number(16, 60_000), "400", "Segment files kept open, with their maps"),
     key("journal-ring-bytes-max", Kind::Number(8 * MIB, 64 * GIB), "1073741824", "All journal files together"),
-    key("journal-file-bytes-max", Kind::Number(MIB, GIB), "67108864", "One journal file"),
+    key("journal-file-bytes-max", Kind::Number(2 * MIB, GIB), "67108864", "One journal file; no batch can be larger than one file"),
     key("journal-group-bytes-max", Kind::Number(64 * KIB, 256 * MIB), "8388608", "Bytes that one write and sync of the journal covers"),
     key("journal-queue-bytes-max", Kind::Number(64 * KIB, GIB), "33554432", "Bytes waiting for the journal; beyond it appends wait"),
     key("checkpoint-after-bytes", Kind::Number(MIB, 16 * GIB), "67108864", "Journal bytes after which a checkpoint begins"),

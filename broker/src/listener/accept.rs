@@ -46,6 +46,19 @@ impl Accept {
     }
 }
 
+/// What a connection too many is told before it is closed: HTTP/2 settings, as they must come first, and a GOAWAY with
+/// `ENHANCE_YOUR_CALM` and the reason in words.
+fn refusal(connections_max: usize) -> Vec<u8> {
+    const ENHANCE_YOUR_CALM: [u8; 4] = [0, 0, 0, 0x0b];
+    let words =
+        format!("this broker has as many connections as it takes ({connections_max}, connections-max)");
+    // Short: the words have one number.
+    let length = u8::try_from(8 + words.len()).unwrap_or(u8::MAX);
+    let settings = [0, 0, 0, 4, 0, 0, 0, 0, 0];
+    let goaway = [0, 0, length, 7, 0, 0, 0, 0, 0, 0, 0, 0, 0];
+    [&settings, goaway.as_slice(), &ENHANCE_YOUR_CALM, words.as_bytes()].concat()
+}
+
 impl Stream for Accept {
     type Item = io::Result<Connection>;
 
@@ -65,6 +78,8 @@ impl Stream for Accept {
             };
             let Ok(permit) = Arc::clone(&self.permits).try_acquire_owned() else {
                 self.metrics.connections_refused.inc();
+                // As much as the socket takes at once; a client that has sent something already may not see it.
+                let _ = stream.try_write(&refusal(self.limits.connections_max));
                 tracing::debug!(%peer, "connection closed: connections-max ({}) is reached", self.limits.connections_max);
                 continue;
             };

@@ -55,7 +55,8 @@ const RETENTION_MS: &str = "retention.ms";
 const RETENTION_BYTES: &str = "retention.bytes";
 const SEGMENT_BYTES: &str = "segment.bytes";
 const SEGMENT_MS: &str = "segment.ms";
-const MAX_MESSAGE_BYTES: &str = "max.message.bytes";
+/// A broker may be able to store only less.
+pub const MAX_MESSAGE_BYTES: &str = "max.message.bytes";
 /// Also decides the partitions' records.
 pub const MIN_INSYNC_REPLICAS: &str = "min.insync.replicas";
 const TIMESTAMP_TYPE: &str = "message.timestamp.type";

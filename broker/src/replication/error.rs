@@ -46,6 +46,16 @@ pub enum ProduceError {
         /// The limit.
         bytes_max: usize,
     },
+    /// Larger than this broker's journal can take.
+    #[error(
+        "a batch of {bytes} bytes, this broker's journal takes up to {bytes_max}: send smaller ones, or raise its journal-file-bytes-max and journal-ring-bytes-max"
+    )]
+    BeyondJournal {
+        /// Its size.
+        bytes: usize,
+        /// The limit.
+        bytes_max: usize,
+    },
     /// Ahead of the broker's clock.
     #[error(
         "timestamp {timestamp_ms} is more than {ahead_max_ms} ms ahead of the broker's clock ({now_ms}): check the clocks, or set message.timestamp.after.max.ms"
@@ -137,6 +147,7 @@ impl ProduceError {
             | Self::ShuttingDown => true,
             Self::Invalid(_)
             | Self::TooLarge { .. }
+            | Self::BeyondJournal { .. }
             | Self::InvalidTimestamp { .. }
             | Self::OutOfOrderSequence { .. }
             | Self::ProducerFenced { .. } => false,

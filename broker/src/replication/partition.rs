@@ -456,6 +456,7 @@ fn produce_error(error: AppendError) -> ProduceError {
         AppendError::Failed(failure) => ProduceError::OutcomeUnknown(failure.to_string()),
         AppendError::NoSpace(error) => ProduceError::StorageFull(error.to_string()),
         AppendError::TooLarge { bytes, bytes_max } => ProduceError::TooLarge { bytes, bytes_max },
+        AppendError::BeyondJournal { bytes, bytes_max } => ProduceError::BeyondJournal { bytes, bytes_max },
         AppendError::OutOfOrderSequence { producer_id, producer_epoch, sequence, expected } => {
             ProduceError::OutOfOrderSequence { producer_id, producer_epoch, sequence, expected }
         }

@@ -320,6 +320,11 @@ impl Replicas {
         self.inner.store.with_reserve(run)
     }
 
+    /// The largest batch that the journal takes, if one of so many bytes is larger.
+    pub fn beyond_journal(&self, bytes: usize) -> Option<usize> {
+        self.inner.store.beyond_journal(bytes)
+    }
+
     /// One round of background work, blocking: retention and the store's own. Returns when to call again at the latest;
     /// `None`: not before something is appended.
     pub fn maintain(&self) -> Option<Duration> {

@@ -4,7 +4,7 @@
 use super::{Broker, Context, Refusal, within};
 use crate::{
     ids::{MetadataIndex, Offset, PartitionIndex, TopicId, TopicPartition},
-    metadata::{ClusterState, Command, Outcome, ProposeError, Topic},
+    metadata::{ClusterState, Command, Outcome, ProposeError, Topic, topic_config::MAX_MESSAGE_BYTES},
     replication::{DeleteRecordsError, PartitionStatus},
 };
 use std::{collections::BTreeMap, ops::Bound, sync::Arc};
@@ -84,6 +84,16 @@ pub enum TopicError {
         /// What could have been.
         allowed: String,
     },
+    /// Batches that the topic would accept and this broker's journal cannot take.
+    #[error(
+        "max.message.bytes = {given}: this broker's journal takes batches of up to {max} bytes. Choose at most that, or raise the broker's journal-file-bytes-max and journal-ring-bytes-max"
+    )]
+    BatchBeyondJournal {
+        /// What was asked for.
+        given: usize,
+        /// What could have been.
+        max: usize,
+    },
     /// The request names nothing to change.
     #[error(
         "the request changes nothing: name a number of partitions, a configuration to set or one to reset"
@@ -110,6 +120,7 @@ impl TopicError {
             Self::DirectoryFailed(_)
             | Self::Unknown { .. }
             | Self::Partitions { .. }
+            | Self::BatchBeyondJournal { .. }
             | Self::NothingToChange => false,
         }
     }
@@ -125,6 +136,7 @@ impl Broker {
         let partitions = new.partitions.unwrap_or(self.limits().default_partitions);
         let replication_factor = new.replication_factor.unwrap_or(self.limits().default_replication_factor);
         self.check_partitions(partitions, partitions)?;
+        self.check_batches(&new.configs).await?;
         let command = Command::CreateTopic {
             topic: TopicId(Uuid::new_v4()),
             name: new.name,
@@ -172,6 +184,7 @@ impl Broker {
             let present = u32::try_from(topic.partitions.len()).unwrap_or(u32::MAX);
             self.check_partitions(total, total.saturating_sub(present))?;
         }
+        self.check_batches(&set).await?;
         let command = Command::AlterTopic { topic: topic.id, partitions, set, reset };
         within(patience, self.change(command)).await.ok_or(TopicError::TimedOut)??;
         Ok(())
@@ -283,6 +296,19 @@ impl Broker {
             return Err(TopicError::Partitions { given, allowed });
         }
         Ok(())
+    }
+
+    /// Refuses a size of batches that would be accepted and then could not be stored. Other values are the metadata's to
+    /// check.
+    async fn check_batches(&self, configs: &BTreeMap<String, String>) -> Result<(), TopicError> {
+        let Some(Ok(given)) = configs.get(MAX_MESSAGE_BYTES).map(|value| value.parse()) else {
+            return Ok(());
+        };
+        let replicas = self.replicas().clone();
+        match tokio::task::spawn_blocking(move || replicas.beyond_journal(given)).await {
+            Ok(Some(max)) => Err(TopicError::BatchBeyondJournal { given, max }),
+            Ok(None) | Err(_) => Ok(()),
+        }
     }
 
     /// The image that this broker acts on.

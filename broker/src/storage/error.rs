@@ -32,6 +32,16 @@ pub enum AppendError {
         /// The limit.
         bytes_max: usize,
     },
+    /// Larger than the journal can ever take, whatever the log accepts.
+    #[error(
+        "a batch of {bytes} bytes, this broker's journal takes up to {bytes_max} (journal-file-bytes-max, journal-ring-bytes-max)"
+    )]
+    BeyondJournal {
+        /// Bytes of the batch.
+        bytes: usize,
+        /// The limit.
+        bytes_max: usize,
+    },
     /// The sequence does not follow the last one of this producer.
     #[error("producer {producer_id} epoch {producer_epoch} sent sequence {sequence}, expected {expected}")]
     OutOfOrderSequence {

@@ -175,6 +175,11 @@ impl Store {
         self.engine.reserve.with_space(run)
     }
 
+    /// The largest batch that the journal takes, if one of so many bytes is larger.
+    pub fn beyond_journal(&self, bytes: usize) -> Option<usize> {
+        self.engine.too_large(bytes)
+    }
+
     /// Why the directory is fenced, if it is.
     pub fn failure(&self) -> Option<StoreFailure> {
         self.engine.journal.failure()

@@ -70,7 +70,7 @@ impl Log {
             return Err(AppendError::TooLarge { bytes, bytes_max });
         }
         let too_large = self.engine.too_large(bytes);
-        too_large.map_or(Ok(()), |bytes_max| Err(AppendError::TooLarge { bytes, bytes_max }))
+        too_large.map_or(Ok(()), |bytes_max| Err(AppendError::BeyondJournal { bytes, bytes_max }))
     }
 
     /// Writes a batch that may be appended, notes it, and queues its frames.

@@ -174,3 +174,24 @@ fn a_record_is_found_by_its_time() {
     let greatest = log.max_timestamp(Offset(150)).expect("looked up").expect("found");
     assert_eq!(greatest.offset, Offset(149));
 }
+
+#[test]
+fn a_batch_beyond_the_journal_is_refused_by_that_name() {
+    let directory = tempfile::tempdir().expect("a directory");
+    let (store, _) = open(directory.path());
+    let options = LogOptions { batch_bytes_max: 64 << 20, ..LogOptions::default() };
+    let log = store.create_log(LOG, Offset(0), options).expect("created");
+    let large = |value_bytes: usize| {
+        let mut builder = BatchBuilder::new(BatchOptions::default());
+        builder.append(1_000, None, Some(&vec![7; value_bytes]), &[]).expect("fits");
+        Batch::parse(builder.finish().expect("a batch")).expect("parses")
+    };
+    let refused = log.append(&large(9 << 20), EPOCH).expect_err("larger than a journal file");
+    let AppendError::BeyondJournal { bytes_max, .. } = refused else { panic!("{refused}") };
+    assert!(refused.to_string().contains("journal-file-bytes-max"), "{refused}");
+    assert_eq!(store.beyond_journal(bytes_max), None);
+    assert_eq!(store.beyond_journal(bytes_max + 1), Some(bytes_max));
+    log.append(&large(bytes_max - 100), EPOCH).expect("as large as it says");
+    let refused = log.append(&large(65 << 20), EPOCH).expect_err("larger than the log takes");
+    assert!(refused.to_string().contains("max.message.bytes"), "{refused}");
+}
