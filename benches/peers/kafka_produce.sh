@@ -27,8 +27,21 @@ cpu_ticks() { awk '{ print $14 + $15 }' "/proc/$1/stat"; }
 
 # One line: NAME MIB_PER_SECOND CPU_SECONDS_PER_GB
 report() { # name, MiB/s, ticks
-  awk -v name="$1" -v rate="$2" -v ticks="$3" -v hz="$ticks" -v records="$records" \
-    'BEGIN { printf "%-28s %8.1f MiB/s  %6.2f broker CPU-s/GB\n", name, rate, ticks / hz / (records * 1024 / 1e9) }'
+  awk -v name="$1" -v rate="$2" -v used="$3" -v hz="$ticks" -v records="$records" \
+    'BEGIN { printf "%-28s %8.1f MiB/s  %6.2f broker CPU-s/GB\n", name, rate, used / hz / (records * 1024 / 1e9) }' |
+    tee -a "$scratch/report"
+}
+
+# The median of a column of the lines that begin so.
+median() { # beginning, column counted from the end of the line
+  grep "^$1" "$scratch/report" | awk -v back="$2" '{ print $(NF - back) }' | sort -n | awk '{ a[NR] = $1 } END { print a[int((NR + 1) / 2)] }'
+}
+
+compare() { # settings, Kafka's beginning, Cairn's beginning
+  awk -v settings="$1" -v kafka="$(median "$2" 3)" -v cairn="$(median "$3" 3)" \
+    -v kafka_used="$(median "$2" 1)" -v cairn_used="$(median "$3" 1)" \
+    'BEGIN { printf "%-16s throughput %.2f x Kafka (>= 3 wanted), broker CPU per GB %.2f x Kafka (<= 0.25 wanted)\n",
+             settings, cairn / kafka, cairn_used / kafka_used }'
 }
 
 run_kafka() { # topic, name, extra properties…
@@ -58,7 +71,8 @@ run_cairn() { # topic, name, extra arguments…
 kafka_address=$("$KAFKA" start --brokers 1 | tail -n 1)
 kafka_pid=$("$KAFKA" stat | awk '{ for (i = 1; i <= NF; i++) if ($i ~ /^[0-9]+$/ && $i > 100) { print $i; exit } }')
 cairn_address=127.0.0.1:19595
-"$broker_program" --data-dir "$scratch/data" --listen-grpc "$cairn_address" --listen-http off >"$scratch/log" 2>&1 &
+# CAIRN_… are the broker's own settings, and it refuses what it does not know.
+env -u CAIRN_BENCH_DIR "$broker_program" --data-dir "$scratch/data" --listen-grpc "$cairn_address" --listen-http off >"$scratch/log" 2>&1 &
 broker_pid=$!
 for _ in $(seq 100); do "$cairn" --broker "$cairn_address" cluster status >/dev/null 2>&1 && break; sleep 0.1; done
 
@@ -69,3 +83,5 @@ for round in $(seq "$rounds"); do
   run_kafka "equal-$round" "Kafka, 64 KiB, 5 ms" batch.size=65536 linger.ms=5
   run_cairn "equal-$round" "Cairn fsynced, 64 KiB, 5 ms" --batch-bytes 65536 --linger-ms 5
 done
+compare "their defaults" "Kafka, its defaults" "Cairn fsynced, its defaults"
+compare "64 KiB, 5 ms" "Kafka, 64 KiB, 5 ms" "Cairn fsynced, 64 KiB, 5 ms"

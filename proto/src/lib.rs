@@ -3,6 +3,7 @@
 
 #![forbid(unsafe_code)]
 
+pub mod framing;
 pub mod fuzz;
 pub mod record;
 

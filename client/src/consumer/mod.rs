@@ -6,6 +6,7 @@
 //! ```
 
 mod builder;
+mod pushes;
 mod received;
 mod run;
 mod session;

@@ -1,16 +1,11 @@
 //! The tasks of a consumer: one that follows the routing, and one for each broker that leads something, which subscribes,
 //! grants credit, and takes what is pushed. A lost connection is opened again and goes on exactly where the last one ended.
 
-use super::{Shared, received::parse};
-use crate::{
-    clock,
-    connection::{describe, log_client},
-    retry::Backoff,
-};
+use super::{Shared, pushes::Pushes, received::parse};
+use crate::{clock, connection::describe, retry::Backoff};
 use cairn_proto::v1::FetchRequest;
 use std::{collections::HashMap, future::pending, sync::Arc};
 use tokio::sync::{Notify, mpsc};
-use tokio_stream::wrappers::UnboundedReceiverStream;
 
 /// Runs until the consumer ends; then the stream ends.
 pub(super) async fn run(shared: Arc<Shared>) {
@@ -90,8 +85,8 @@ async fn connect(shared: &Shared, broker: u32, changed: &Notify, backoff: &mut B
     shared.state.lock().begin_session(broker);
     let first = shared.state.lock().plan(broker, clock::now());
     first.into_iter().for_each(|request| drop(requests.send(request)));
-    let mut pushes = match log_client(channel).fetch(UnboundedReceiverStream::new(stream)).await {
-        Ok(response) => response.into_inner(),
+    let mut pushes = match Pushes::open(channel, stream).await {
+        Ok(pushes) => pushes,
         Err(status) => return describe(&address, &status),
     };
     loop {

@@ -5,6 +5,7 @@ use super::{
     call::{refused, shutting_down},
     convert,
     error_code::Coded,
+    messages::Messages,
 };
 use crate::{
     replication::{FetchError, Read, ReadRequest},
@@ -13,7 +14,7 @@ use crate::{
 use cairn_proto::v1;
 use tokio::sync::mpsc;
 use tokio_stream::wrappers::ReceiverStream;
-use tonic::{Request, Status, Streaming};
+use tonic::{Status, metadata::MetadataMap};
 
 /// Responses between the session and the socket. Small: each holds up to a whole response of batches.
 const RESPONSES_QUEUED_MAX: usize = 2;
@@ -25,16 +26,17 @@ type ToClient = mpsc::Sender<Result<v1::FetchResponse, Status>>;
 /// Starts the session's task and returns what it sends.
 pub(super) fn open(
     services: &Services,
-    request: Request<Streaming<v1::FetchRequest>>,
+    metadata: &MetadataMap,
+    requests: Messages<v1::FetchRequest>,
 ) -> Result<FetchResponses, Status> {
-    let context = services.stream(request.metadata());
+    let context = services.stream(metadata);
     let session = services.broker.fetch(&context).map_err(|refusal| refused(&refusal))?;
     let (to_client, responses) = mpsc::channel(RESPONSES_QUEUED_MAX);
     let mut task = FetchTask { services: services.clone(), session, to_client, open: true };
     services.streams.spawn(async move {
         let streams = task.services.broker.metrics().streams.clone();
         streams.inc();
-        if let Err(status) = task.run(request.into_inner()).await {
+        if let Err(status) = task.run(requests).await {
             let _ = task.to_client.send(Err(status)).await;
         }
         streams.dec();
@@ -57,7 +59,7 @@ enum Event {
 }
 
 impl FetchTask {
-    async fn run(&mut self, mut requests: Streaming<v1::FetchRequest>) -> Result<(), Status> {
+    async fn run(&mut self, mut requests: Messages<v1::FetchRequest>) -> Result<(), Status> {
         let draining = self.services.broker.admission().draining().clone();
         // A client that has half-closed can grant no more credit: the stream ends with the last of it.
         while self.open || self.session.has_credit() {

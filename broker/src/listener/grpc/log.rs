@@ -1,30 +1,31 @@
-//! The service `Log`: records in and out of partitions.
+//! The unary calls of the service `Log`.
 
-use super::{Services, convert, error_code::Coded, fetch, produce};
+use super::{Services, convert, error_code::Coded};
 use crate::{
     replication::{FetchError, OffsetAnswer, OffsetQuery},
     service::OffsetRequest,
 };
 use cairn_proto::v1::{self, log_server::Log, offset_query::At};
+use tokio_stream::Empty;
 use tonic::{Request, Response, Status, Streaming};
 
 #[tonic::async_trait]
 impl Log for Services {
-    type ProduceStream = produce::ProduceReplies;
-    type FetchStream = fetch::FetchResponses;
+    type ProduceStream = Empty<Result<v1::ProduceResponse, Status>>;
+    type FetchStream = Empty<Result<v1::FetchResponse, Status>>;
 
     async fn produce(
         &self,
-        request: Request<Streaming<v1::ProduceRequest>>,
+        _request: Request<Streaming<v1::ProduceRequest>>,
     ) -> Result<Response<Self::ProduceStream>, Status> {
-        produce::open(self, request).map(Response::new)
+        Err(served_elsewhere())
     }
 
     async fn fetch(
         &self,
-        request: Request<Streaming<v1::FetchRequest>>,
+        _request: Request<Streaming<v1::FetchRequest>>,
     ) -> Result<Response<Self::FetchStream>, Status> {
-        fetch::open(self, request).map(Response::new)
+        Err(served_elsewhere())
     }
 
     async fn list_offsets(
@@ -74,6 +75,11 @@ impl Log for Services {
         };
         Ok(Response::new(response))
     }
+}
+
+/// `LogService` takes the streams before the generated code sees them.
+fn served_elsewhere() -> Status {
+    Status::internal("the stream was not served by its own service")
 }
 
 fn converted(query: &v1::OffsetQuery) -> Result<OffsetRequest, convert::Invalid> {

@@ -8,12 +8,16 @@ mod convert;
 mod error_code;
 mod fetch;
 mod log;
+mod messages;
 mod produce;
+mod pushes;
+mod streams;
 
 use super::{Accept, ConnectionLimits};
 use crate::service::Broker;
 use cairn_proto::v1::{admin_server::AdminServer, cluster_server::ClusterServer, log_server::LogServer};
 use std::time::Duration;
+use streams::LogService;
 use tokio::net::TcpListener;
 use tokio_util::{sync::CancellationToken, task::TaskTracker};
 use tonic::{server::NamedService, transport::Server};
@@ -72,7 +76,7 @@ pub async fn serve(
         .http2_keepalive_timeout(Some(options.keepalive_timeout))
         .http2_max_header_list_size(HEADER_BYTES_MAX)
         .max_frame_size(FRAME_BYTES_MAX)
-        .add_service(LogServer::new(services.clone()).max_decoding_message_size(batches_max))
+        .add_service(LogService::new(services.clone(), batches_max))
         .add_service(AdminServer::new(services.clone()).max_decoding_message_size(SMALL_REQUEST_BYTES_MAX))
         .add_service(ClusterServer::new(services.clone()).max_decoding_message_size(SMALL_REQUEST_BYTES_MAX))
         .add_service(reflection()?)

@@ -7,6 +7,7 @@ use super::{
     convert,
     convert::Invalid,
     error_code::Coded,
+    messages::Messages,
 };
 use crate::{
     replication::{Acks, ProduceError, ProduceRequest, Produced},
@@ -20,13 +21,13 @@ use std::{
 };
 use tokio::sync::mpsc::{UnboundedReceiver, UnboundedSender, unbounded_channel};
 use tokio_stream::Stream;
-use tonic::{Request, Status, Streaming};
+use tonic::{Status, metadata::MetadataMap};
 
 /// A reply on its way out. It keeps its place among the unanswered until it is taken: so the channel is bounded.
 type Reply = (v1::ProduceResponse, ReplyPlace);
 
 /// The replies of one stream.
-pub(in crate::listener) struct ProduceReplies {
+pub(super) struct ProduceReplies {
     replies: UnboundedReceiver<Reply>,
     end: Arc<OnceLock<Status>>,
     ended: bool,
@@ -50,16 +51,17 @@ impl Stream for ProduceReplies {
 /// Starts the reading side and returns the replies.
 pub(super) fn open(
     services: &Services,
-    request: Request<Streaming<v1::ProduceRequest>>,
+    metadata: &MetadataMap,
+    requests: Messages<v1::ProduceRequest>,
 ) -> Result<ProduceReplies, Status> {
-    let context = services.stream(request.metadata());
+    let context = services.stream(metadata);
     let session = services.broker.produce(&context).map_err(|refusal| refused(&refusal))?;
     let (to_client, replies) = unbounded_channel();
     let end = Arc::new(OnceLock::new());
     let reader = Reader { services: services.clone(), session, to_client };
     let reason = Arc::clone(&end);
     services.streams.spawn(async move {
-        if let Err(status) = reader.run(request.into_inner()).await {
+        if let Err(status) = reader.run(requests).await {
             // Set before the last sender is gone, so that the stream finds it at its end.
             let _ = reason.set(status);
         }
@@ -75,7 +77,7 @@ struct Reader {
 
 impl Reader {
     /// Reads to the end. An error is how the stream ends, after its last reply.
-    async fn run(&self, mut requests: Streaming<v1::ProduceRequest>) -> Result<(), Status> {
+    async fn run(&self, mut requests: Messages<v1::ProduceRequest>) -> Result<(), Status> {
         let streams = self.services.broker.metrics().streams.clone();
         streams.inc();
         let outcome = self.read(&mut requests).await;
@@ -83,7 +85,7 @@ impl Reader {
         outcome
     }
 
-    async fn read(&self, requests: &mut Streaming<v1::ProduceRequest>) -> Result<(), Status> {
+    async fn read(&self, requests: &mut Messages<v1::ProduceRequest>) -> Result<(), Status> {
         let draining = self.services.broker.admission().draining();
         // What comes first is what is usually there: the others are asked only by a stream that waits.
         while !draining.is_cancelled() {
