@@ -18,6 +18,9 @@ use std::{fs::File, ops::Range, path::Path, sync::Arc};
 /// Pages whose residency is asked with one call: 4 MiB where a page has 4 KiB.
 const PAGES_PER_CALL: usize = 1024;
 
+/// Buffers from this size on are backed by pages of this size, where the kernel has such.
+const HUGE_PAGE_BYTES: usize = 2 << 20;
+
 /// A shared read-only map of the first bytes of a file.
 #[derive(Debug)]
 pub(super) struct FileMap {
@@ -135,6 +138,10 @@ impl AlignedBuffer {
         let map = MmapMut::map_anon(bytes.max(1));
         let map =
             map.map_err(|error| DiskError::from_io("allocate", Path::new("anonymous memory"), &error))?;
+        if bytes >= HUGE_PAGE_BYTES {
+            // A direct write pins each page: few large ones cost a fraction. A kernel without them works as well.
+            let _ = map.advise(Advice::HugePage);
+        }
         Ok(Self { map })
     }
 

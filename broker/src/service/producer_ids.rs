@@ -5,7 +5,10 @@ use crate::{
     ids::ProducerId,
     metadata::{Command, Outcome, ProposeError},
 };
-use std::ops::Range;
+use std::{
+    ops::Range,
+    sync::atomic::{AtomicI64, Ordering},
+};
 use tokio::sync::Mutex;
 
 /// One command of the metadata gives so many.
@@ -17,6 +20,8 @@ const PRODUCER_EPOCH_MAX: i16 = i16::MAX - 1;
 #[derive(Debug, Default)]
 pub(super) struct ProducerIds {
     block: Mutex<Range<i64>>,
+    /// The end of the blocks that this broker was given: the published image may lag behind them for a moment.
+    given_below: AtomicI64,
 }
 
 /// Who a producer is.
@@ -80,7 +85,8 @@ impl Broker {
     ) -> Result<ProducerIdentity, InitProducerError> {
         let patience = self.admission().admit(context)?;
         if (producer, epoch) != (-1, -1) {
-            let known_below = self.image().next_producer.get();
+            let given_below = self.producer_ids().given_below.load(Ordering::Acquire);
+            let known_below = self.image().next_producer.get().max(given_below);
             let given = i16::try_from(epoch).ok().filter(|epoch| (0..=PRODUCER_EPOCH_MAX).contains(epoch));
             let Some(given) = given.filter(|_| (0..known_below).contains(&producer)) else {
                 return Err(InitProducerError::NeverGiven { producer, epoch, known_below });
@@ -105,6 +111,7 @@ impl Broker {
         let first = first.get();
         // What is not handed out before a restart is lost, never given twice.
         *block = first + 1..first + i64::from(count);
+        self.producer_ids().given_below.fetch_max(block.end, Ordering::AcqRel);
         Ok(ProducerId(first))
     }
 }
