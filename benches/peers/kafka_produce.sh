@@ -38,8 +38,8 @@ median() { # beginning, column counted from the end of the line
 }
 
 compare() { # settings, Kafka's beginning, Cairn's beginning
-  awk -v settings="$1" -v kafka="$(median "$2" 3)" -v cairn="$(median "$3" 3)" \
-    -v kafka_used="$(median "$2" 1)" -v cairn_used="$(median "$3" 1)" \
+  awk -v settings="$1" -v kafka="$(median "$2" 4)" -v cairn="$(median "$3" 4)" \
+    -v kafka_used="$(median "$2" 2)" -v cairn_used="$(median "$3" 2)" \
     'BEGIN { printf "%-22s throughput %.2f x Kafka (>= 3 wanted), broker CPU per GB %.2f x Kafka (<= 0.25 wanted)\n",
              settings, cairn / kafka, cairn_used / kafka_used }'
 }
