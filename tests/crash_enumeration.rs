@@ -4,6 +4,8 @@
 
 #[path = "crash_enumeration/faults.rs"]
 mod faults;
+#[path = "crash_enumeration/full_ring.rs"]
+mod full_ring;
 #[path = "crash_enumeration/planted.rs"]
 mod planted;
 

@@ -194,6 +194,10 @@ impl CommandLog {
                 Ok(())
             }
             Err(AppendError::NoSpace(error)) => Err(ProposeError::NoSpace(error.to_string())),
+            // A small file system gives the journal small files.
+            Err(AppendError::TooLarge { bytes, bytes_max }) => {
+                Err(ProposeError::TooLarge { bytes, bytes_max })
+            }
             // Written perhaps: the frame may be there after a restart.
             Err(AppendError::Failed(failure)) => Err(ProposeError::OutcomeUnknown(failure.into())),
             Err(error) => Err(failed(error.to_string())),

@@ -88,8 +88,8 @@ impl Voter {
                     Err(_) => break,
                 }
             }
-            // Nobody else prepares this journal's next file, and an append waits for it: never behind a queue of proposals.
-            // The first ones, which a start waits for, fit the file that is there.
+            // Nobody else prepares this journal's next file: sooner than an append has to make it and the queue of proposals
+            // waits. The first ones, which a start waits for, fit the file that is there.
             if self.log.has_filled_some() {
                 self.log.maintain();
             }

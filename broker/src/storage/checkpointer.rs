@@ -116,6 +116,7 @@ impl Engine {
             return self.refused(&touched, error);
         }
         self.checkpoints_written.fetch_add(1, Ordering::Relaxed);
+        *self.refused_at.lock() = None;
         self.journal.recycle(newest.covers);
         self.settle(&plans).map_err(|error| self.fail(error))?;
         Ok(true)
@@ -145,6 +146,7 @@ impl Engine {
             return Err(self.fail(error));
         }
         tracing::warn!(%error, "no space for a checkpoint; it is tried again");
+        *self.refused_at.lock() = Some(self.clock.now());
         for log in touched {
             let core = self.logs.read().get(log).cloned();
             if let Some(core) = core {

@@ -33,6 +33,9 @@ const DRIFT_MAX: Duration = Duration::from_secs(60);
 /// How often a wait for a sync looks.
 const SYNC_POLL: Duration = Duration::from_micros(200);
 
+/// After a refusal it is left to others, or to the next round of background work, for so long.
+pub(super) const REFUSED: Duration = Duration::from_secs(1);
+
 /// One log, shared by its handles.
 pub(super) struct LogCore {
     pub(super) id: LogId,
@@ -102,6 +105,10 @@ pub(super) struct Engine {
     pub(super) closed: AtomicBool,
     /// What the journal took last as its largest batch; asked for again when a batch is larger.
     pub(super) batch_bytes_max: AtomicUsize,
+    /// The largest batch that a file of the ring can take, as the journal said last.
+    pub(super) batch_bytes_now: AtomicUsize,
+    /// When a checkpoint found no space, if the last one did.
+    pub(super) refused_at: Mutex<Option<Monotonic>>,
     /// The opening replayed frames: the first background round covers them, so that the next start need not.
     pub(super) checkpoint_wanted: AtomicBool,
 }
@@ -158,21 +165,46 @@ impl Engine {
         if may { self.journal.prepare() } else { Ok(false) }
     }
 
-    /// Before an append, without any lock: waits until the journal takes one. Stepped, a ring that is full and gets neither
-    /// a checkpoint nor another file is a refusal: nobody else would make room.
-    pub(super) fn wait_for_room(&self) -> Result<(), AppendError> {
+    /// Before an append, without any lock: waits until the journal takes one. A ring that is full is helped, so that this ends
+    /// even when nobody else does background work; where that finds no space it is a refusal. Nobody else would make room, or
+    /// whoever does has just been refused.
+    pub(super) fn wait_for_room(&self, batch_bytes: usize) -> Result<(), AppendError> {
+        self.wait_for_file(batch_bytes)?;
         while let Room::RingFull = self.journal.wait_for_room()? {
-            let helped = self.write_checkpoint()? | self.prepare()?;
-            if !helped && matches!(self.journal.wait_for_room()?, Room::RingFull) {
-                return Err(AppendError::NoSpace(Arc::new(DiskError {
-                    kind: DiskErrorKind::NoSpace,
-                    operation: "append to",
-                    path: self.files.path.clone(),
-                    detail: "the journal is full and a checkpoint finds no space".into(),
-                })));
+            let helped = !self.is_refused_lately() && (self.write_checkpoint()? | self.prepare()?);
+            let nobody_else = self.driver == CommitDriver::Stepped || self.is_refused_lately();
+            if !helped && nobody_else && matches!(self.journal.wait_for_room()?, Room::RingFull) {
+                let cause = self.no_space("the journal's ring, and there is no space for a checkpoint");
+                return Err(AppendError::NoSpace(Arc::new(cause)));
             }
         }
         Ok(())
+    }
+
+    /// Nothing is let in that no file of the ring can take: behind it everything would wait. The file for it is made here.
+    fn wait_for_file(&self, batch_bytes: usize) -> Result<(), AppendError> {
+        if batch_bytes <= self.batch_bytes_now.load(Ordering::Relaxed)
+            || self.too_large(batch_bytes).is_some()
+        {
+            return Ok(());
+        }
+        loop {
+            let bytes_now = self.journal.make_fit(batch_bytes);
+            self.batch_bytes_now.store(bytes_now, Ordering::Relaxed);
+            if batch_bytes <= bytes_now {
+                return Ok(());
+            }
+            if !self.prepare()? && self.journal.make_fit(batch_bytes) < batch_bytes {
+                let cause = self.no_space("the journal has no file that can take a batch of this size");
+                return Err(AppendError::NoSpace(Arc::new(cause)));
+            }
+        }
+    }
+
+    /// Whether a checkpoint found no space a moment ago: the next round of background work tries again.
+    fn is_refused_lately(&self) -> bool {
+        let refused_at = *self.refused_at.lock();
+        refused_at.is_some_and(|at| self.clock.now().since(at) < REFUSED)
     }
 
     /// Waits until all frames below the sequence are durable. A ring that is full meanwhile is helped, so that this ends
@@ -182,7 +214,7 @@ impl Engine {
             if let Some(failure) = self.journal.failure() {
                 return Err(failure);
             }
-            if self.journal.is_ring_full() {
+            if self.journal.is_ring_full() && !self.is_refused_lately() {
                 self.write_checkpoint()?;
                 self.prepare()?;
             }

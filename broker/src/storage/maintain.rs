@@ -3,7 +3,7 @@
 
 use super::{
     StoreFailure,
-    engine::{Doomed, Engine},
+    engine::{Doomed, Engine, REFUSED},
     layout::LogFile,
 };
 use crate::{disk::DiskResult, ids::LogId};
@@ -13,8 +13,6 @@ use std::{collections::BTreeSet, sync::atomic::Ordering, time::Duration};
 const WRITE_BACK_BYTES: u64 = 1 << 20;
 /// When to look again while appends go on.
 const BUSY: Duration = Duration::from_millis(50);
-/// When to look again after a refusal.
-const REFUSED: Duration = Duration::from_secs(1);
 /// Pieces of journal files that one round writes at most.
 const PREPARE_STEPS_MAX: usize = 64;
 

@@ -93,6 +93,8 @@ pub(super) fn open(setup: StoreSetup) -> Result<(Arc<Engine>, RecoveryReport), O
         suspect: report.suspect_logs.clone(),
         closed: AtomicBool::new(false),
         batch_bytes_max: AtomicUsize::new(0),
+        batch_bytes_now: AtomicUsize::new(0),
+        refused_at: Mutex::new(None),
         checkpoint_wanted: AtomicBool::new(report.frames_replayed > 0),
     });
     engine.deleted.lock().retain(|log, _| !deleted.contains(log));

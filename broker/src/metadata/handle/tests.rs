@@ -176,3 +176,30 @@ fn a_thousand_partitions_are_one_command() {
     assert!(took < std::time::Duration::from_secs(1), "{took:?}");
     handle.close().expect("closed");
 }
+
+#[test]
+fn commands_larger_than_the_first_journal_file_do_not_wait_for_one_another() {
+    let directory = tempfile::tempdir().expect("a directory");
+    let handle = open(directory.path());
+    started(&handle);
+    // More than half a MiB each: after a damaged journal a broker with many partitions says as much.
+    let suspects: Vec<_> = (0..90_000).map(crate::ids::LogId).collect();
+    let (done, answers) = std::sync::mpsc::channel();
+    for life in 0..8 {
+        let (handle, done, suspects) = (handle.clone(), done.clone(), suspects.clone());
+        thread::spawn(move || {
+            let Command::RegisterBroker(registration) = register(100 + life) else {
+                panic!("a registration")
+            };
+            let command = Command::RegisterBroker(Registration { suspect_logs: suspects, ..registration });
+            assert!(command.encode().len() > 512 << 10);
+            let _ = done.send(handle.propose_blocking(command));
+        });
+    }
+    for _ in 0..8 {
+        let answer = answers.recv_timeout(std::time::Duration::from_secs(30)).expect("an answer in time");
+        answer.expect("registered");
+    }
+    handle.close().expect("closed");
+    assert_eq!(open(directory.path()).image().index, MetadataIndex(11));
+}

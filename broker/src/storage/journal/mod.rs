@@ -103,7 +103,8 @@ pub(super) trait CommitListener: Send + Sync {
 pub(super) enum Room {
     /// An append may be enqueued.
     Free,
-    /// Only when stepped: everything queued is synced and the ring still has no place. A checkpoint makes some.
+    /// Stepped: everything queued is synced and the ring still has no place. Otherwise: it has none, and nothing has changed
+    /// for a moment. A checkpoint makes some.
     RingFull,
 }
 
@@ -138,7 +139,7 @@ impl Journal {
         self.0.shared.queue.push(frame, bytes, ring_bytes).ok_or_else(|| self.0.shared.refusal())
     }
 
-    /// Before an append, outside the log's lock: blocks (or steps) while the queue or the ring is full.
+    /// Before an append, outside the log's lock: blocks (or steps) while the queue is full, and for a moment while the ring is.
     ///
     /// # Errors
     /// The directory failed, or the journal is closed.
@@ -202,14 +203,26 @@ impl Journal {
         self.0.shared.queue.lock().is_ring_full()
     }
 
+    /// The largest batch that a file of the ring can take now. If the one at hand is larger, the next file that is prepared
+    /// can take it.
+    pub(super) fn make_fit(&self, batch_bytes: usize) -> usize {
+        let shared = &self.0.shared;
+        let mut ring = shared.ring.lock();
+        let bytes_now = batch_bytes_in(ring.sizes().1);
+        if batch_bytes > bytes_now {
+            ring.need((batch_bytes + APPEND_BYTES) as u64);
+            shared.publish(&ring);
+        }
+        bytes_now
+    }
+
     /// The largest batch that the ring can take.
     pub(super) fn batch_bytes_max(&self) -> usize {
         let shared = &self.0.shared;
         let (bytes, largest) = shared.ring.lock().sizes();
         let next = shared.options.file_bytes_max.min(shared.ring_bytes_max.saturating_sub(bytes));
         let file_bytes = largest.max(next.saturating_sub(kept_bytes(next)));
-        let free_bytes = file_bytes.saturating_sub(kept_bytes(file_bytes));
-        usize::try_from(free_bytes).unwrap_or(usize::MAX).saturating_sub(APPEND_BYTES)
+        batch_bytes_in(file_bytes)
     }
 
     /// A durable checkpoint covers all frames below: whole files below it become free. Not to be called by the listener.
@@ -259,6 +272,12 @@ impl Journal {
         *self.0.shared.listener.lock() = None;
         self.failure().map_or(Ok(()), Err)
     }
+}
+
+/// The largest batch that a file of so many bytes takes in any case.
+fn batch_bytes_in(file_bytes: u64) -> usize {
+    let free_bytes = file_bytes.saturating_sub(kept_bytes(file_bytes));
+    usize::try_from(free_bytes).unwrap_or(usize::MAX).saturating_sub(APPEND_BYTES)
 }
 
 /// What a file's head and the end that is kept for control frames take of a file of that size, at most.

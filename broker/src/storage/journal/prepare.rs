@@ -81,10 +81,12 @@ impl Shared {
         let left = self.ring_bytes_max.saturating_sub(ring.sizes().0);
         let doubled = last_bytes.saturating_mul(2).min(self.options.file_bytes_max).min(left);
         // What waits and fits no file may exceed the ring's bound: it was let in and must get a place.
-        let needed = ring.needed_bytes().map_or(0, |needed| needed + NEEDED_EXTRA_BYTES);
+        let needed = ring.needed_bytes().map_or(0, |needed| needed + extra_bytes(needed));
         Some(doubled.max(needed))
     }
 }
 
-/// A file's head and the control frames' end, generously.
-const NEEDED_EXTRA_BYTES: u64 = 2 << 20;
+/// A file's head and the control frames' end, generously: what [`super::kept_bytes`] says of a file so large, and some blocks.
+fn extra_bytes(needed: u64) -> u64 {
+    (needed / 3).clamp(16 << 10, 2 << 20) + (64 << 10)
+}

@@ -8,6 +8,9 @@ use crate::{
 use parking_lot::{Condvar, Mutex, MutexGuard};
 use std::{collections::VecDeque, time::Duration};
 
+/// A ring that is full and stays as it is for so long needs help.
+const RING_WAIT: Duration = Duration::from_millis(20);
+
 /// How far the journal is from its end.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Stage {
@@ -126,14 +129,22 @@ impl Queue {
         self.notify();
     }
 
-    /// Blocks until the ring and the queue have room; `None` when the journal stopped.
+    /// Blocks until the ring and the queue have room, or the ring has none and nothing happens; `None` when the journal
+    /// stopped.
     pub(super) fn wait_for_room(&self, queue_bytes_max: usize) -> Option<Room> {
         let mut state = self.state.lock();
         while !state.has_room(queue_bytes_max) {
             if state.stage == Stage::Stopped {
                 return None;
             }
-            self.progress.wait(&mut state);
+            if !state.is_ring_full() {
+                self.progress.wait(&mut state);
+            } else if self.progress.wait_for(&mut state, RING_WAIT).timed_out()
+                && !state.has_room(queue_bytes_max)
+                && state.is_ring_full()
+            {
+                return (state.stage == Stage::Open).then_some(Room::RingFull);
+            }
         }
         (state.stage == Stage::Open).then_some(Room::Free)
     }

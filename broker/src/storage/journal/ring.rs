@@ -199,6 +199,12 @@ impl Ring {
         self.free.push_back(file);
     }
 
+    /// A frame of so many bytes is to come, and no file can take it.
+    pub(super) fn need(&mut self, bytes: u64) {
+        let bytes = bytes.next_multiple_of(self.current.block_bytes());
+        self.needed_bytes = self.needed_bytes.max(Some(bytes));
+    }
+
     /// Bytes for a group that waits and that no file can take.
     pub(super) fn needed_bytes(&self) -> Option<u64> {
         let all = self.free.iter().chain(self.used.iter().map(|used| &used.file)).chain([&self.current]);

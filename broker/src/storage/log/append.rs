@@ -22,7 +22,7 @@ impl Log {
         batch: &Batch,
         epoch: LeaderEpoch,
     ) -> Result<Appended, AppendError> {
-        self.engine.wait_for_room()?;
+        self.engine.wait_for_room(batch.total_bytes())?;
         let now_ms = self.engine.clock.wall_ms();
         let _changing = self.core.changing.lock();
         let mut state = self.core.state.lock();
@@ -48,7 +48,7 @@ impl Log {
     }
 
     pub(super) fn append_of_leader(&self, batch: &Batch) -> Result<Appended, AppendError> {
-        self.engine.wait_for_room()?;
+        self.engine.wait_for_room(batch.total_bytes())?;
         let now_ms = self.engine.clock.wall_ms();
         let _changing = self.core.changing.lock();
         let mut state = self.core.state.lock();
