@@ -160,6 +160,10 @@ impl Engine {
     fn plan(&self, core: &LogCore, now_ms: Option<i64>) -> Plan {
         let mut state = core.state.lock();
         state.touched = false;
+        if state.truncating.is_some() {
+            // The next checkpoint must not pass this log over and cover its truncate frame: the cut is still to come.
+            self.touch(core.id, &mut state);
+        }
         if let Some(now_ms) = now_ms {
             state.producers.expire(now_ms, self.options.producer_expiry_ms);
         }
@@ -324,3 +328,6 @@ fn dirty_segments(state: &LogState) -> Vec<Dirty> {
         })
         .collect()
 }
+
+#[cfg(test)]
+mod tests;

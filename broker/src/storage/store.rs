@@ -66,6 +66,11 @@ impl Store {
         Ok((Store { engine }, report))
     }
 
+    #[cfg(test)]
+    pub(super) fn engine(&self) -> &Arc<Engine> {
+        &self.engine
+    }
+
     /// Every log, ascending.
     pub fn log_ids(&self) -> Vec<LogId> {
         self.engine.logs.read().keys().copied().collect()
