@@ -1,6 +1,7 @@
 //! A journal's ring that is full on a full disk, with the journal's own thread: whoever appends is refused in bounded time,
 //! nothing is fenced, and appends go on by themselves when space returns.
 
+use anyhow::{Context, Result};
 use cairn_broker::{
     clock::SystemClock,
     ids::{LeaderEpoch, LogId, Offset},
@@ -47,28 +48,35 @@ fn options() -> StoreOptions {
     }
 }
 
-fn batch(value_bytes: usize) -> Batch {
+fn batch(value_bytes: usize) -> Result<Batch> {
     let mut builder = BatchBuilder::new(BatchOptions::default());
-    builder.append(1_000, None, Some(&vec![7; value_bytes]), &[]).expect("fits");
-    Batch::parse(builder.finish().expect("a batch")).expect("parses")
+    builder.append(1_000, None, Some(&vec![7; value_bytes]), &[])?;
+    Ok(Batch::parse(builder.finish()?)?)
 }
 
-fn opened(disk: &FaultyDisk) -> (Store, Log) {
-    let path = PathBuf::from("/store");
-    let setup = StoreSetup {
+fn opened(disk: &FaultyDisk, options: StoreOptions) -> Result<(Store, Log)> {
+    let (store, _) = Store::open(StoreSetup {
         disk: disk.shared(),
-        path,
-        options: options(),
+        path: PathBuf::from("/store"),
+        options,
         clock: SystemClock::shared(),
         driver: CommitDriver::Thread,
         listener: Arc::new(Nobody),
-    };
-    let (store, _) = Store::open(setup).expect("it opens");
-    let log = store.log(LogId(1)).map_or_else(
-        || store.create_log(LogId(1), Offset(0), LogOptions::default()).expect("created"),
-        |log| log,
-    );
-    (store, log)
+    })?;
+    let log = store.create_log(LogId(1), Offset(0), LogOptions::default())?;
+    Ok((store, log))
+}
+
+/// Appends so many batches on a thread of its own; the number comes when all are appended.
+fn append_all(log: &Log, value_bytes: usize, count: usize) -> Receiver<Result<usize>> {
+    let (done, answer) = channel();
+    let log = log.clone();
+    std::thread::spawn(move || {
+        let append = |_| -> Result<_> { Ok(log.append(&batch(value_bytes)?, LeaderEpoch(1))?) };
+        let appended: Result<Vec<_>> = (0..count).map(append).collect();
+        let _ = done.send(appended.map(|appended| appended.len()));
+    });
+    answer
 }
 
 /// Appends on a thread of its own until one is refused.
@@ -76,8 +84,9 @@ fn append_until_refused(log: &Log, value_bytes: usize) -> Receiver<(usize, Appen
     let (done, answer) = channel();
     let log = log.clone();
     std::thread::spawn(move || {
+        let Ok(batch) = batch(value_bytes) else { return };
         for count in 0.. {
-            if let Err(error) = log.append(&batch(value_bytes), LeaderEpoch(1)) {
+            if let Err(error) = log.append(&batch, LeaderEpoch(1)) {
                 let _ = done.send((count, error));
                 return;
             }
@@ -87,77 +96,54 @@ fn append_until_refused(log: &Log, value_bytes: usize) -> Receiver<(usize, Appen
 }
 
 #[test]
-fn a_full_ring_on_a_full_disk_refuses_in_time_and_goes_on_with_space() {
+fn a_full_ring_on_a_full_disk_refuses_in_time_and_goes_on_with_space() -> Result<()> {
     let disk = FaultyDisk::new(1);
-    let (store, log) = opened(&disk);
-    log.append(&batch(100), LeaderEpoch(1)).expect("with space");
-    store.sync().expect("synced");
+    let (store, log) = opened(&disk, options())?;
+    log.append(&batch(100)?, LeaderEpoch(1))?;
+    store.sync()?;
     disk.set_capacity(Some(disk.used_bytes()));
     // Nobody does background work, several append.
     let answers: Vec<_> = (0..3).map(|_| append_until_refused(&log, 10_000)).collect();
     let mut appended = 1;
     for answer in answers {
-        let (count, error) = answer.recv_timeout(PATIENCE).expect("an answer in bounded time");
+        let (count, error) = answer.recv_timeout(PATIENCE).context("no answer in bounded time")?;
         assert!(matches!(error, AppendError::NoSpace(_)), "{error}");
         assert!(error.to_string().contains("full"), "{error}");
         appended += count;
     }
     assert!(appended > 10, "{appended} batches until the ring was full");
     assert!(store.failure().is_none(), "{:?}", store.failure());
-    let (_, again) = append_until_refused(&log, 10_000).recv_timeout(PATIENCE).expect("in bounded time");
+    let (_, again) = append_until_refused(&log, 10_000).recv_timeout(PATIENCE)?;
     assert!(matches!(again, AppendError::NoSpace(_)), "{again}");
 
     disk.set_capacity(None);
+    // So long after a refusal nobody tries again.
     std::thread::sleep(Duration::from_millis(1_100));
-    let (done, went_on) = channel();
-    let writer = log.clone();
-    std::thread::spawn(move || {
-        for _ in 0..200 {
-            writer.append(&batch(10_000), LeaderEpoch(1)).expect("space is there again");
-        }
-        let _ = done.send(());
-    });
-    went_on.recv_timeout(PATIENCE).expect("appends go on");
-    store.sync().expect("synced");
-    assert_eq!(log.durable(), Offset(i64::try_from(appended + 200).expect("few")));
-    store.close().expect("closed");
+    append_all(&log, 10_000, 200).recv_timeout(PATIENCE).context("appends do not go on")??;
+    store.sync()?;
+    assert_eq!(log.durable(), Offset(i64::try_from(appended + 200)?));
+    Ok(store.close()?)
 }
 
 #[test]
-fn a_batch_that_no_journal_file_can_take_is_refused_and_holds_nobody_up() {
+fn a_batch_that_no_journal_file_can_take_is_refused_and_holds_nobody_up() -> Result<()> {
     let disk = FaultyDisk::new(2);
-    let path = PathBuf::from("/store");
     let roomy = StoreOptions { journal: JournalOptions::default(), ..options() };
-    let setup = StoreSetup {
-        disk: disk.shared(),
-        path,
-        options: roomy,
-        clock: SystemClock::shared(),
-        driver: CommitDriver::Thread,
-        listener: Arc::new(Nobody),
-    };
-    let (store, _) = Store::open(setup).expect("it opens");
-    let log = store.create_log(LogId(1), Offset(0), LogOptions::default()).expect("created");
-    log.append(&batch(100), LeaderEpoch(1)).expect("with space");
+    let (store, log) = opened(&disk, roomy)?;
+    log.append(&batch(100)?, LeaderEpoch(1))?;
     disk.set_capacity(Some(disk.used_bytes()));
     // The journal's first file has 256 KiB.
-    let large = append_until_refused(&log, 700_000).recv_timeout(PATIENCE).expect("in bounded time");
+    let large = append_until_refused(&log, 700_000).recv_timeout(PATIENCE).context("it waits for ever")?;
     assert!(matches!(large, (0, AppendError::NoSpace(_))), "{large:?}");
-    log.append(&batch(100), LeaderEpoch(1)).expect("a small one still fits");
-    store.sync().expect("synced");
+    append_all(&log, 100, 1).recv_timeout(PATIENCE).context("a small one waits behind it")??;
+    store.sync()?;
     assert_eq!(log.durable(), Offset(2));
 
     disk.set_capacity(None);
-    let (done, went_on) = channel();
-    let writer = log.clone();
-    std::thread::spawn(move || {
-        for _ in 0..5 {
-            writer.append(&batch(700_000), LeaderEpoch(1)).expect("space is there again");
-        }
-        let _ = done.send(());
-    });
-    went_on.recv_timeout(PATIENCE).expect("nobody else prepares files, and nobody waits for ever");
-    store.sync().expect("synced");
+    append_all(&log, 700_000, 5)
+        .recv_timeout(PATIENCE)
+        .context("it waits for a file that nobody makes")??;
+    store.sync()?;
     assert_eq!(log.durable(), Offset(7));
-    store.close().expect("closed");
+    Ok(store.close()?)
 }
