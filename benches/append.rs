@@ -11,9 +11,18 @@ use cairn_broker::{
 use cairn_proto::record::{Batch, BatchBuilder, BatchOptions, DecompressLimit};
 use criterion::{Criterion, Throughput, criterion_group, criterion_main};
 use rand::RngCore as _;
-use std::{path::Path, sync::Arc};
+use std::{
+    path::Path,
+    sync::{
+        Arc,
+        atomic::{AtomicBool, Ordering},
+    },
+    thread::{self, JoinHandle},
+    time::Duration,
+};
 
 const BATCH_BYTES: usize = 64 << 10;
+const MAINTAIN_EVERY: Duration = Duration::from_millis(5);
 const LIMIT: DecompressLimit = DecompressLimit { bytes_max: 1 << 20 };
 
 struct Deaf;
@@ -22,6 +31,31 @@ impl StoreListener for Deaf {
     fn durable_advanced(&self, _advances: &[(LogId, Offset)]) {}
     fn store_failed(&self, failure: &StoreFailure) {
         panic!("{failure}");
+    }
+}
+
+/// Background work goes on beside the appends, as in a broker: without it a full journal would be waited for without end.
+struct Background {
+    stop: Arc<AtomicBool>,
+    thread: JoinHandle<()>,
+}
+
+impl Background {
+    fn start(store: &Store) -> Self {
+        let stop = Arc::new(AtomicBool::new(false));
+        let (store, stopped) = (store.clone(), Arc::clone(&stop));
+        let thread = thread::spawn(move || {
+            while !stopped.load(Ordering::Relaxed) {
+                store.maintain();
+                thread::sleep(MAINTAIN_EVERY);
+            }
+        });
+        Self { stop, thread }
+    }
+
+    fn end(self) {
+        self.stop.store(true, Ordering::Relaxed);
+        self.thread.join().expect("no panic");
     }
 }
 
@@ -52,6 +86,7 @@ fn append(criterion: &mut Criterion) {
     let options =
         LogOptions { retention_bytes: Some(256 << 20), segment_bytes: 64 << 20, ..LogOptions::default() };
     let log = store.create_log(LogId(1), Offset::ZERO, options).expect("a log");
+    let background = Background::start(&store);
     let batch = batch();
     let mut group = criterion.benchmark_group("append");
     group.throughput(Throughput::Bytes(batch.total_bytes() as u64));
@@ -63,12 +98,12 @@ fn append(criterion: &mut Criterion) {
             appended += 1;
             if appended.is_multiple_of(1024) {
                 log.apply_retention(log.durable()).expect("retention");
-                store.maintain();
             }
         });
         store.sync().expect("synced");
     });
     group.finish();
+    background.end();
     store.close().expect("closed");
 }
 

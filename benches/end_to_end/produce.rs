@@ -17,7 +17,7 @@ fn measure(machine: &Machine, records: u64, planted: Option<&str>) -> anyhow::Re
     let directory = machine.directory()?;
     let mut command = machine.broker(&directory.path().join("data"));
     if let Some(planted) = planted {
-        command = command.environment("CAIRN_PLANTED_BUG", planted);
+        command = command.environment("CAIRN_PLANTED_BUG", planted).expecting_complaint("PLANTED BUG");
     }
     let broker = command.start()?;
     create_topic(&broker, "bench", 16)?;

@@ -1,3 +1,5 @@
+//! Messages out of chunks, however they were cut; what is shared and what is copied; what is refused.
+
 use super::*;
 use crate::v1::{FetchResponse, ProduceRequest};
 use proptest::prelude::*;
