@@ -24,7 +24,10 @@ use rand::RngCore as _;
 use std::{
     fs::File,
     path::{Path, PathBuf},
-    sync::Arc,
+    sync::{
+        Arc,
+        atomic::{AtomicBool, Ordering},
+    },
     time::Duration,
 };
 use tokio::{
@@ -99,6 +102,27 @@ fn open(path: &Path) -> Result<Store> {
     Ok(Store::open(setup)?.0)
 }
 
+/// Appends each value, while another thread does what the broker's maintenance does: an append may wait for it.
+fn fill(store: &Store, log: &Log, values: &[Bytes]) -> Result<()> {
+    let filled = AtomicBool::new(false);
+    std::thread::scope(|scope| {
+        scope.spawn(|| {
+            while !filled.load(Ordering::Acquire) {
+                store.maintain();
+                std::thread::sleep(Duration::from_millis(1));
+            }
+        });
+        let append = |value: &Bytes| {
+            let batch = wire::batch(BatchOptions::default(), &[value])?;
+            log.append(&Batch::parse(batch.into())?, EPOCH)?;
+            Ok(())
+        };
+        let result = values.iter().try_for_each(append);
+        filled.store(true, Ordering::Release);
+        result
+    })
+}
+
 /// The values of the records from an offset on, as far as one read goes.
 fn read(log: &Log, offset: usize, residency: Residency) -> Result<Vec<Bytes>, ReadError> {
     let run =
@@ -120,11 +144,7 @@ fn a_read_that_may_not_wait_touches_no_cold_page() -> Result<()> {
     let store = open(&path)?;
     let options = LogOptions { segment_bytes: SEGMENT_BYTES, ..LogOptions::default() };
     let log = store.create_log(LogId(1), Offset(0), options)?;
-    for value in &values {
-        // Nobody else prepares the journal's next file.
-        store.maintain();
-        log.append(&Batch::parse(wire::batch(BatchOptions::default(), &[value])?.into())?, EPOCH)?;
-    }
+    fill(&store, &log, &values)?;
     store.close()?;
     drop((log, store));
 
