@@ -221,6 +221,14 @@ async fn start_on(scene: &Scene, directory: &Path, file: &Path, content: &Conten
     let damaged = read_around_damage(&client, content).await;
     let said = broker.said();
     let damaged = damaged.with_context(|| said.clone())?;
+    if damaged > 0 {
+        let described = client.admin().describe_topic(TOPIC).await?;
+        let problems: Vec<_> = described.partitions.iter().flat_map(|one| &one.problems).collect();
+        ensure!(
+            problems.iter().any(|problem| problem.contains("cannot be read")),
+            "the topic has {problems:?}"
+        );
+    }
     client.close().await;
     ensure!(!said.contains("panicked"), "{said}");
     tokio::task::block_in_place(|| broker.stop(Signal::TERM, ENDS_WITHIN))?;

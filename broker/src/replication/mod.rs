@@ -25,13 +25,17 @@ mod read;
 mod replicas;
 mod request;
 mod retention;
+mod setup;
+mod status;
 mod table;
 mod waiters;
 
 pub use error::{DeleteRecordsError, FetchError, ProduceError, ReplicationError};
 pub use read::{OffsetAnswer, OffsetQuery, Read, ReadRequest};
-pub use replicas::{Lanes, PartitionStatus, Replicas, ReplicasOptions, ReplicasSetup, ReplicasStatus};
+pub use replicas::Replicas;
 pub use request::{Acks, FetchWaker, OnDeleted, OnProduced, ProduceRequest, Produced};
+pub use setup::{Lanes, ReplicasOptions, ReplicasSetup};
+pub use status::{PartitionStatus, ReplicasStatus};
 
 // What the layers above need of storage's words, so that they need not look further down.
 pub use crate::storage::{CommitDriver, RecoveryReport, Residency, StoreOptions};

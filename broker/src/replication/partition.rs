@@ -2,47 +2,27 @@
 //! of leadership and may be held while the journal makes room; `state` is held for moments only, so that the journal's
 //! thread can always take it.
 
+mod append;
+mod settings;
+mod upkeep;
+
+pub(super) use settings::Settings;
+
 use super::{
-    Acks, FetchError, FetchWaker, OnProduced, PartitionStatus, ProduceError, Produced,
+    FetchError, FetchWaker, ProduceError,
     leader::{LeaderState, Renewal, Terms},
     waiters::{AckWaiters, Completion, FetchWaiters, Outbox, Parked, Wake},
 };
 use crate::{
     ids::{LeaderEpoch, LogId, Offset, TopicPartition},
-    metadata::{Durability, PartitionRecord, TimestampType, TopicConfig},
-    storage::{AppendError, Appended, Log, LogOptions, StoreFailure},
+    metadata::{Durability, PartitionRecord},
+    storage::{Log, LogOptions, StoreFailure},
 };
-use cairn_proto::record::Batch;
 use parking_lot::{Mutex, MutexGuard};
 use std::sync::{
     Arc, OnceLock,
     atomic::{AtomicBool, Ordering},
 };
-
-/// What a topic's settings mean here; one value for all its partitions.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub(super) struct Settings {
-    pub(super) log: LogOptions,
-    /// Client timestamps further ahead are refused; `None` where the broker stamps.
-    pub(super) timestamp_after_max_ms: Option<i64>,
-}
-
-impl Settings {
-    pub(super) fn of(config: &TopicConfig) -> Self {
-        let stamped = config.timestamp_type == TimestampType::LogAppendTime;
-        Self {
-            log: LogOptions {
-                segment_bytes: config.segment_bytes,
-                segment_ms: Some(config.segment_ms),
-                retention_bytes: config.retention_bytes,
-                retention_ms: config.retention_ms,
-                batch_bytes_max: config.max_message_bytes,
-                stamp_append_time: stamped,
-            },
-            timestamp_after_max_ms: (!stamped).then_some(config.timestamp_after_max_ms),
-        }
-    }
-}
 
 /// The directory's failure, set once; shared by all of its partitions.
 pub(super) type FailureCell = Arc<OnceLock<StoreFailure>>;
@@ -205,70 +185,6 @@ impl Partition {
         effects.run();
     }
 
-    /// Appends a batch that was validated, in the order of calls, and answers or parks it.
-    pub(super) fn append(&self, batch: &Batch, sent: Option<LeaderEpoch>, acks: Acks, done: OnProduced) {
-        let _appending = self.appending.lock();
-        match self.try_append(batch, sent, acks) {
-            Ok((appended, epoch, log)) => self.answer(&appended, epoch, log, (acks, done)),
-            Err(error) => done(Err(error)),
-        }
-    }
-
-    fn try_append(
-        &self,
-        batch: &Batch,
-        sent: Option<LeaderEpoch>,
-        acks: Acks,
-    ) -> Result<(Appended, LeaderEpoch, &Log), ProduceError> {
-        let epoch = self.admit(sent, acks)?;
-        let log = self.log.as_ref().ok_or(ProduceError::NotLeader)?;
-        let appended = log.append(batch, epoch).map_err(produce_error)?;
-        Ok((appended, epoch, log))
-    }
-
-    fn admit(&self, sent: Option<LeaderEpoch>, acks: Acks) -> Result<LeaderEpoch, ProduceError> {
-        if let Some(failure) = self.failure.get() {
-            return Err(ProduceError::StorageFailed(failure.to_string()));
-        }
-        match &self.state.lock().role {
-            Role::Leader(leader) => leader.admit(sent, acks),
-            Role::Idle => Err(ProduceError::NotLeader),
-            Role::Offline(reason) => Err(ProduceError::Offline(reason.clone())),
-            Role::Gone => Err(ProduceError::UnknownPartition),
-        }
-    }
-
-    /// A duplicate waits like its original did: it is told the original offset, and not before that is committed (I25).
-    fn answer(&self, appended: &Appended, epoch: LeaderEpoch, log: &Log, (acks, done): (Acks, OnProduced)) {
-        let produced = Produced {
-            base_offset: appended.base_offset,
-            end_offset: appended.end_offset,
-            append_time_ms: appended.append_time_ms,
-            log_start: log.start(),
-            leader_epoch: epoch,
-        };
-        let mut state = self.state.lock();
-        let result = match &state.role {
-            Role::Leader(leader) if leader.epoch() == epoch => match leader.covers(produced.end_offset, acks)
-            {
-                true if acks == Acks::All => leader.verdict().map(|()| produced),
-                true => Ok(produced),
-                // Looked at under the state's lock: a failure behind this look finds the parked batch.
-                false if self.failure.get().is_some() => Err(unsynced(&self.failure)),
-                false => {
-                    state.acks.push(acks, Parked { produced, done });
-                    return;
-                }
-            },
-            _ => Err(ProduceError::OutcomeUnknown("the partition's leadership changed".into())),
-        };
-        // Behind what another thread has decided and not yet told.
-        let outbox = Arc::clone(&state.outbox);
-        outbox.push(Completion { done, result });
-        drop(state);
-        outbox.flush();
-    }
-
     /// The journal has synced up to `durable`: what that commits is added to `effects`. `true`: the high watermark moved,
     /// and [`Partition::note_high_watermark`] is due once. The log itself is not told here: its lock may be held by an
     /// append that waits for the disk.
@@ -355,61 +271,8 @@ impl Partition {
         self.appending.lock()
     }
 
-    /// Whether the log has records that retention was not told of yet; once `true`.
-    pub(super) fn has_news_for_retention(&self) -> bool {
-        let records = self.log.as_ref().is_some_and(|log| log.end() > log.start());
-        records && !self.noted.load(Ordering::Relaxed) && !self.noted.swap(true, Ordering::Relaxed)
-    }
-
-    /// Deletes old segments below the high watermark. While the wall clock is not to be trusted, age does not count.
-    pub(super) fn apply_retention(&self, by_age: bool) {
-        let Ok((log, leader)) = self.reading(None) else { return };
-        let settings = self.settings();
-        if !by_age && settings.log.retention_ms.is_some() {
-            log.set_options(LogOptions { retention_ms: None, ..settings.log.clone() });
-        }
-        if let Err(error) = log.apply_retention(leader.high_watermark()) {
-            tracing::warn!("retention of {} waits: {error}", self.id);
-        }
-        if !by_age && settings.log.retention_ms.is_some() {
-            // Whatever was set meanwhile.
-            log.set_options(self.settings().log.clone());
-        }
-    }
-
     pub(super) fn is_leading(&self) -> bool {
         matches!(self.state.lock().role, Role::Leader(_))
-    }
-
-    /// For people.
-    pub(super) fn status(&self) -> PartitionStatus {
-        let state = self.state.lock();
-        let (leading, leader_epoch, high_watermark) = match &state.role {
-            Role::Leader(leader) => (true, leader.epoch(), leader.high_watermark()),
-            _ => (false, LeaderEpoch(-1), Offset::ZERO),
-        };
-        let mut problems = match &state.role {
-            Role::Offline(reason) => vec![reason.clone()],
-            _ => Vec::new(),
-        };
-        drop(state);
-        let log = self.log.as_ref();
-        for range in log.map(Log::damaged_ranges).unwrap_or_default() {
-            problems.push(format!(
-                "offsets {} to {} (exclusive) cannot be read: {} in {} at byte {}. With one replica they are lost; everything else is served",
-                range.from, range.to, range.detail, range.file.display(), range.position
-            ));
-        }
-        PartitionStatus {
-            leading,
-            leader_epoch,
-            log_start: log.map_or(Offset::ZERO, Log::start),
-            high_watermark,
-            durable_end: log.map_or(Offset::ZERO, Log::durable),
-            log_end: log.map_or(Offset::ZERO, Log::end),
-            size_bytes: log.map_or(0, Log::size_bytes),
-            problems,
-        }
     }
 
     /// Batches that are parked.
@@ -448,23 +311,4 @@ fn complete_all(state: &mut State, effects: &mut Effects, error: &ProduceError) 
 fn unsynced(failure: &FailureCell) -> ProduceError {
     let failure = failure.get().map_or_else(|| "the directory failed".to_string(), ToString::to_string);
     ProduceError::OutcomeUnknown(failure)
-}
-
-fn produce_error(error: AppendError) -> ProduceError {
-    match error {
-        // The append was under way: its frame may have reached the disk.
-        AppendError::Failed(failure) => ProduceError::OutcomeUnknown(failure.to_string()),
-        AppendError::NoSpace(error) => ProduceError::StorageFull(error.to_string()),
-        AppendError::TooLarge { bytes, bytes_max } => ProduceError::TooLarge { bytes, bytes_max },
-        AppendError::BeyondJournal { bytes, bytes_max } => ProduceError::BeyondJournal { bytes, bytes_max },
-        AppendError::OutOfOrderSequence { producer_id, producer_epoch, sequence, expected } => {
-            ProduceError::OutOfOrderSequence { producer_id, producer_epoch, sequence, expected }
-        }
-        AppendError::ProducerFenced { producer_id, producer_epoch, current_epoch } => {
-            ProduceError::ProducerFenced { producer_id, producer_epoch, current_epoch }
-        }
-        // The log stopped being usable between the look at the role and the append: the topic is being deleted.
-        AppendError::Closed(_) => ProduceError::UnknownPartition,
-        AppendError::NotContiguous { .. } => panic!("a leader's append gives the offset itself: {error}"),
-    }
 }

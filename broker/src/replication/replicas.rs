@@ -1,8 +1,9 @@
 //! All partitions of this broker behind one cheap handle.
 
 use super::{
-    DeleteRecordsError, FetchError, FetchWaker, OffsetAnswer, OffsetQuery, OnDeleted, OnProduced,
-    ProduceError, ProduceRequest, Read, ReadRequest, ReplicationError,
+    DeleteRecordsError, FetchError, FetchWaker, Lanes, OffsetAnswer, OffsetQuery, OnDeleted, OnProduced,
+    PartitionStatus, ProduceError, ProduceRequest, Read, ReadRequest, ReplicasSetup, ReplicasStatus,
+    ReplicationError,
     images::Follower,
     lanes::{LaneSet, Refused},
     partition::Partition,
@@ -12,17 +13,14 @@ use super::{
 };
 use crate::{
     clock::{Monotonic, SharedClock},
-    disk::{DiskResult, SharedDisk},
-    ids::{BrokerId, LeaderEpoch, MetadataIndex, Offset, TopicPartition},
+    disk::DiskResult,
+    ids::{LeaderEpoch, MetadataIndex, Offset, TopicPartition},
     metadata::{ClusterState, Command},
-    storage::{
-        CommitDriver, RecoveryReport, Residency, Store, StoreListener, StoreOptions, StoreSetup, StoreStatus,
-    },
+    storage::{RecoveryReport, Residency, Store, StoreListener, StoreSetup},
 };
 use cairn_proto::record::DecompressLimit;
 use parking_lot::Mutex;
 use std::{
-    path::PathBuf,
     sync::{
         Arc,
         atomic::{AtomicBool, Ordering},
@@ -30,97 +28,6 @@ use std::{
     time::Duration,
 };
 use tokio::sync::watch;
-
-/// Who validates and appends.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Lanes {
-    /// So many threads of their own.
-    Threads(usize),
-    /// The caller of `produce`: tests and simulations.
-    Inline,
-}
-
-/// Sizes and times of the partitions, with their defaults.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct ReplicasOptions {
-    /// The store's.
-    pub store: StoreOptions,
-    /// Requests that may wait on one lane; one more is refused as overloaded.
-    pub lane_requests_max: usize,
-    /// A compressed batch is decompressed to at most this, only to check it.
-    pub decompressed_bytes_max: usize,
-    /// How often retention looks at the logs that have records.
-    pub retention_interval: Duration,
-}
-
-impl Default for ReplicasOptions {
-    fn default() -> Self {
-        Self {
-            store: StoreOptions::default(),
-            lane_requests_max: 65_536,
-            decompressed_bytes_max: 32 << 20,
-            retention_interval: Duration::from_secs(30),
-        }
-    }
-}
-
-/// What the partitions need.
-pub struct ReplicasSetup {
-    /// The file system.
-    pub disk: SharedDisk,
-    /// The store's own directory, made if missing; its parent must exist (`<data-dir>/data`).
-    pub path: PathBuf,
-    /// Who this broker is.
-    pub broker: BrokerId,
-    /// Sizes and times.
-    pub options: ReplicasOptions,
-    /// The time.
-    pub clock: SharedClock,
-    /// Who syncs the journal.
-    pub driver: CommitDriver,
-    /// Who appends.
-    pub lanes: Lanes,
-}
-
-/// One partition, for people and metrics.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct PartitionStatus {
-    /// Whether this broker leads it.
-    pub leading: bool,
-    /// The current epoch.
-    pub leader_epoch: LeaderEpoch,
-    /// The first offset.
-    pub log_start: Offset,
-    /// The exclusive end of what is committed.
-    pub high_watermark: Offset,
-    /// The exclusive end of what is synced.
-    pub durable_end: Offset,
-    /// The exclusive end.
-    pub log_end: Offset,
-    /// Bytes of its segments.
-    pub size_bytes: u64,
-    /// What is wrong and what to do; empty when healthy.
-    pub problems: Vec<String>,
-}
-
-/// The broker's partitions as a whole.
-#[derive(Clone, Debug)]
-pub struct ReplicasStatus {
-    /// Partitions with a replica here.
-    pub partitions: usize,
-    /// Of these, led by this broker.
-    pub leading: usize,
-    /// Requests that wait on lanes.
-    pub lane_requests: usize,
-    /// Batches that are appended and not yet acknowledged.
-    pub parked_acks: usize,
-    /// Why the directory is fenced: names the file. Reads go on, writes are refused until a restart.
-    pub failure: Option<String>,
-    /// What is wrong with single logs, and what to do.
-    pub problems: Vec<String>,
-    /// The store's own numbers.
-    pub store: StoreStatus,
-}
 
 /// All partitions of this broker. Cheap to clone.
 #[derive(Clone)]

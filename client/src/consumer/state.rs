@@ -5,98 +5,22 @@
 //! what arrives for a place that was left (by a seek, a pause, a new subscription) is dropped; what was pushed and not yet
 //! taken, and what may still be pushed, is together at most the buffer, but for one batch per partition.
 
-use super::received::{Received, check_run};
-use crate::{
-    ConsumeError, OutOfRange,
-    retry::{Backoff, code_name, code_of},
-    routing::{PartitionRoute, RoutingTable, TopicRoute},
-};
-use bytes::Bytes;
+mod arrived;
+mod assigned;
+mod control;
+
+pub(super) use assigned::Assigned;
+
+use crate::{ConsumeError, OutOfRange, routing::RoutingTable};
 use cairn_proto::{
     record::Batch,
-    v1::{ErrorCode, FetchRequest, FetchResponse, Subscribe},
+    v1::{FetchRequest, Subscribe},
 };
 use std::{
     collections::{HashMap, VecDeque},
-    sync::Arc,
     task::Waker,
     time::Instant,
 };
-
-/// One partition.
-#[derive(Debug)]
-pub(super) struct Assigned {
-    pub(super) topic: Arc<str>,
-    topic_id: Bytes,
-    pub(super) partition: u32,
-    route: PartitionRoute,
-    /// Behind everything that has arrived.
-    fetch_offset: i64,
-    /// The leader epoch of the record before it, -1 unknown.
-    last_epoch: i32,
-    pub(super) high_watermark: i64,
-    /// The subscription that serves it now; 0 for none.
-    subscription: u32,
-    paused: bool,
-    /// The application was told of an error and has to seek.
-    stopped: bool,
-    retry_at: Option<Instant>,
-    backoff: Backoff,
-}
-
-impl Assigned {
-    pub(super) fn new(route: &TopicRoute, partition: u32, offset: i64, high_watermark: i64) -> Self {
-        Self {
-            topic: Arc::clone(&route.name),
-            topic_id: route.topic_id.clone(),
-            partition,
-            route: route.partition(partition).unwrap_or(PartitionRoute { leader: None, leader_epoch: -1 }),
-            fetch_offset: offset,
-            last_epoch: -1,
-            high_watermark,
-            subscription: 0,
-            paused: false,
-            stopped: false,
-            retry_at: None,
-            backoff: Backoff::retrying(),
-        }
-    }
-
-    pub(super) fn fetch_offset(&self) -> i64 {
-        self.fetch_offset
-    }
-
-    fn wants(&self, broker: u32, now: Instant) -> bool {
-        !self.paused
-            && !self.stopped
-            && self.route.leader == Some(broker)
-            && self.subscription == 0
-            && self.retry_at.is_none_or(|at| at <= now)
-    }
-
-    fn error(&self, code: ErrorCode, response: &FetchResponse) -> ConsumeError {
-        let (topic, partition, offset) = (self.topic.to_string(), self.partition, self.fetch_offset);
-        let reason = response.message.clone();
-        match code {
-            ErrorCode::OffsetOutOfRange => ConsumeError::OffsetOutOfRange {
-                topic,
-                partition,
-                offset,
-                log_start: response.log_start_offset,
-                high_watermark: response.high_watermark,
-            },
-            ErrorCode::Damaged => ConsumeError::Damaged {
-                topic,
-                partition,
-                damaged_from: response.damaged_from,
-                damaged_to: response.damaged_to,
-                reason,
-            },
-            ErrorCode::LogTruncated => ConsumeError::LogTruncated { topic, partition, offset, reason },
-            code => ConsumeError::Refused { topic, partition, code: code_name(code), reason },
-        }
-    }
-}
 
 /// What the application gets next.
 #[derive(Debug)]
@@ -260,127 +184,6 @@ impl State {
         self.lanes.entry(broker).or_default().stale = true;
     }
 
-    /// Takes a message of a broker, whose batches have been parsed and their checksums checked already. Returns whether the
-    /// leader may be elsewhere.
-    pub(super) fn received(
-        &mut self,
-        broker: u32,
-        response: &FetchResponse,
-        received: Received,
-        now: Instant,
-    ) -> bool {
-        let bytes = response.batches.len();
-        let lane = self.lanes.entry(broker).or_default();
-        lane.credit_bytes = lane.credit_bytes.saturating_sub(bytes);
-        let Some(index) = lane.subscriptions.get(&response.subscription_id).copied() else { return false };
-        let Some(one) = self.partitions.get_mut(index) else { return false };
-        if one.subscription != response.subscription_id {
-            return false;
-        }
-        if response.high_watermark >= 0 {
-            one.high_watermark = response.high_watermark;
-        }
-        match code_of(response.error) {
-            ErrorCode::None => {
-                self.take_batches(index, broker, received);
-                false
-            }
-            _ => self.refused(index, broker, response, now),
-        }
-    }
-
-    fn take_batches(&mut self, index: usize, broker: u32, received: Received) {
-        let Some(one) = self.partitions.get_mut(index) else { return };
-        let checked =
-            received.and_then(|batches| check_run(&batches, one.fetch_offset).map(|end| (batches, end)));
-        match checked {
-            Ok((batches, _)) if batches.is_empty() => one.backoff.reset(),
-            Ok((batches, (next_offset, last_epoch))) => {
-                let offsets = (one.fetch_offset, next_offset);
-                one.fetch_offset = next_offset;
-                one.last_epoch = last_epoch;
-                one.backoff.reset();
-                let bytes: usize = batches.iter().map(Batch::total_bytes).sum();
-                self.lanes.entry(broker).or_default().buffered_bytes += bytes;
-                self.push(Event::Records { index, batches, offsets, broker });
-            }
-            Err(reason) => {
-                let error = ConsumeError::Corrupt {
-                    topic: one.topic.to_string(),
-                    partition: one.partition,
-                    offset: one.fetch_offset,
-                    reason,
-                };
-                self.fail(index, error);
-            }
-        }
-    }
-
-    fn refused(&mut self, index: usize, broker: u32, response: &FetchResponse, now: Instant) -> bool {
-        let code = code_of(response.error);
-        let lane = self.lanes.entry(broker).or_default();
-        lane.subscriptions.remove(&response.subscription_id);
-        lane.stale = true;
-        let Some(one) = self.partitions.get_mut(index) else { return false };
-        one.subscription = 0;
-        match code {
-            ErrorCode::OffsetOutOfRange => {
-                let target = match self.policy {
-                    OutOfRange::Error => -1,
-                    OutOfRange::Earliest => response.log_start_offset,
-                    OutOfRange::Latest => response.high_watermark,
-                };
-                if target < 0 {
-                    let error = one.error(code, response);
-                    self.fail(index, error);
-                } else {
-                    one.fetch_offset = target;
-                    one.last_epoch = -1;
-                    self.retrying = true;
-                    one.retry_at = Some(now + one.backoff.wait(rand::random()));
-                    self.push(Event::Moved { index, offset: target });
-                }
-                false
-            }
-            ErrorCode::NotLeader
-            | ErrorCode::FencedLeaderEpoch
-            | ErrorCode::UnknownLeaderEpoch
-            | ErrorCode::UnknownTopicOrPartition
-            | ErrorCode::OffsetNotAvailable
-            | ErrorCode::StorageFailed
-            | ErrorCode::ShuttingDown
-            | ErrorCode::Throttled
-            | ErrorCode::TimedOut
-            | ErrorCode::Unknown => {
-                self.retrying = true;
-                one.retry_at = Some(now + one.backoff.wait(rand::random()));
-                true
-            }
-            code => {
-                let error = one.error(code, response);
-                self.fail(index, error);
-                false
-            }
-        }
-    }
-
-    fn fail(&mut self, index: usize, error: ConsumeError) {
-        if let Some(one) = self.partitions.get_mut(index) {
-            one.stopped = true;
-            one.subscription = 0;
-            one.retry_at = None;
-            self.touch(index);
-        }
-        self.push(Event::Failed { index, error });
-    }
-
-    fn push(&mut self, event: Event) {
-        self.events.push_back(event);
-        if let Some(waker) = self.waker.take() {
-            waker.wake();
-        }
-    }
-
     /// The next event, if there is one; the broker whose credit it gives back.
     pub(super) fn pop(&mut self) -> Option<(Event, Option<u32>)> {
         let event = self.events.pop_front()?;
@@ -394,75 +197,6 @@ impl State {
     fn give_back(&mut self, broker: u32, bytes: usize) {
         let lane = self.lanes.entry(broker).or_default();
         lane.buffered_bytes = lane.buffered_bytes.saturating_sub(bytes);
-    }
-
-    /// Forgets what has arrived for a partition and goes on at `offset`.
-    pub(super) fn seek(&mut self, index: usize, offset: i64) {
-        self.discard(index, true);
-        if let Some(one) = self.partitions.get_mut(index) {
-            one.fetch_offset = offset;
-            one.last_epoch = -1;
-            one.stopped = false;
-            one.retry_at = None;
-            one.subscription = 0;
-        }
-        self.touch(index);
-    }
-
-    /// Stops pushing; what has arrived and was not given out will be asked for again.
-    pub(super) fn pause(&mut self, index: usize, position: i64) {
-        self.discard(index, false);
-        if let Some(one) = self.partitions.get_mut(index) {
-            if one.fetch_offset != position {
-                one.last_epoch = -1;
-            }
-            one.fetch_offset = position;
-            one.paused = true;
-            one.subscription = 0;
-            one.retry_at = None;
-        }
-        self.touch(index);
-    }
-
-    /// Ends a pause.
-    pub(super) fn resume(&mut self, index: usize) {
-        if let Some(one) = self.partitions.get_mut(index) {
-            one.paused = false;
-        }
-        self.touch(index);
-    }
-
-    /// A run of this partition turned out malformed while it was read.
-    pub(super) fn stop(&mut self, index: usize) {
-        self.discard(index, false);
-        if let Some(one) = self.partitions.get_mut(index) {
-            one.stopped = true;
-            one.subscription = 0;
-            one.retry_at = None;
-        }
-        self.touch(index);
-    }
-
-    /// Drops what has arrived for a partition; with `errors` also those that were not given out yet.
-    fn discard(&mut self, index: usize, errors: bool) {
-        let mut freed = Vec::new();
-        self.events.retain(|event| {
-            if event.index() != index || (!errors && matches!(event, Event::Failed { .. })) {
-                return true;
-            }
-            if let Event::Records { batches, broker, .. } = event {
-                freed.push((*broker, batches.iter().map(Batch::total_bytes).sum()));
-            }
-            false
-        });
-        freed.into_iter().for_each(|(broker, bytes)| self.give_back(broker, bytes));
-    }
-
-    fn touch(&mut self, index: usize) {
-        for (broker, lane) in &mut self.lanes {
-            let serves = self.partitions.get(index).is_some_and(|one| one.route.leader == Some(*broker));
-            lane.stale |= serves || lane.subscriptions.values().any(|served| *served == index);
-        }
     }
 
     /// Takes news of leaders and topics.

@@ -4,9 +4,9 @@ use super::*;
 use crate::{
     clock::SystemClock,
     disk::OsDisk,
-    ids::{BrokerEpoch, ClusterId, DirectoryId, IncarnationId, PartitionIndex, TopicId},
+    ids::{BrokerEpoch, BrokerId, ClusterId, DirectoryId, IncarnationId, PartitionIndex, TopicId},
     metadata::{Endpoints, Registration},
-    replication::{Acks, Produced},
+    replication::{Acks, CommitDriver, Produced, ReplicasOptions},
 };
 use bytes::Bytes;
 use cairn_proto::record::{Batch, BatchBuilder, BatchOptions};
