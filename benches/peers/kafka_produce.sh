@@ -34,7 +34,7 @@ report() { # name, MiB/s, ticks
 
 # The median of a column of the lines that begin so.
 median() { # beginning, column counted from the end of the line
-  grep "^$1" "$scratch/report" | awk -v back="$2" '{ print $(NF - back) }' | sort -n | awk '{ a[NR] = $1 } END { print a[int((NR + 1) / 2)] }'
+  grep "^$1" "$scratch/report" | awk -v back="$2" '{ print $(NF - back) }' | sort -n | awk '{ a[NR] = $1 } END { print (a[int((NR + 1) / 2)] + a[int(NR / 2) + 1]) / 2 }'
 }
 
 compare() { # settings, Kafka's beginning, Cairn's beginning
