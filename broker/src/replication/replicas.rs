@@ -281,7 +281,7 @@ impl Replicas {
         }
     }
 
-    /// Commits one group; `false` when there was nothing to do. Only with [`CommitDriver::Stepped`].
+    /// Commits one group; `false` when there was nothing to do. Only with [`CommitDriver::Stepped`](crate::storage::CommitDriver::Stepped).
     pub fn step(&self) -> bool {
         self.inner.store.step()
     }
