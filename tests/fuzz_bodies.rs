@@ -5,7 +5,8 @@
 
 use cairn_broker::{disk::fuzz::small_file, metadata, storage};
 use cairn_proto::{
-    fuzz,
+    fuzz, kafka,
+    kafka::{ApiKey, RequestBody, ResponseBody},
     record::{BatchBuilder, BatchOptions, Compression},
 };
 use parking_lot::Mutex;
@@ -65,6 +66,35 @@ const ALLOCATED_BYTES_MAX: usize = 16 << 20;
 /// Generous, because the machine may be busy.
 const BODY_TIME_MAX: Duration = Duration::from_secs(2);
 const CASES: u32 = 3000;
+
+/// The choices behind a Kafka message: its API, its version, and the bytes that make it.
+fn kafka_choices() -> impl Strategy<Value = (ApiKey, prop::sample::Index, Vec<u8>)> {
+    (prop::sample::select(ApiKey::ALL.to_vec()), any::<prop::sample::Index>(), vec(any::<u8>(), 0..200))
+}
+
+/// The frame of a Kafka request without its length, perhaps with some bytes changed.
+fn kafka_request_frame() -> impl Strategy<Value = Vec<u8>> {
+    (kafka_choices(), changes()).prop_map(|((api, version, entropy), changes)| {
+        let version = *version.get(&api.served().collect::<Vec<_>>());
+        let body = RequestBody::sample(api, version, &entropy).expect("a served version");
+        let frame = body.frame(1, Some("client"), version).expect("encodes");
+        changed(frame.chunks().flatten().copied().skip(4).collect(), changes)
+    })
+}
+
+/// The same of a response, behind the two bytes that choose its API and version.
+fn kafka_response_frame() -> impl Strategy<Value = Vec<u8>> {
+    (kafka_choices(), changes()).prop_map(|((api, version, entropy), changes)| {
+        let versions = api.served().collect::<Vec<_>>();
+        let chosen = version.index(versions.len());
+        let body = ResponseBody::sample(api, versions[chosen], &entropy).expect("a served version");
+        let frame = body.frame(1, versions[chosen]).expect("encodes");
+        let api = ApiKey::ALL.iter().position(|other| *other == api).expect("it is one of them");
+        let choice = [api, chosen].map(|number| u8::try_from(number).expect("few"));
+        let content = changed(frame.chunks().flatten().copied().skip(4).collect(), changes);
+        [&choice[..], &content].concat()
+    })
+}
 
 /// Held while cases run, so that nothing else allocates while one counts.
 static ALONE: Mutex<()> = Mutex::new(());
@@ -137,6 +167,21 @@ fn records_of_valid_bytes() {
 #[test]
 fn protobuf_request() {
     hold(any_bytes(), |bytes| fuzz::protobuf_request(&bytes));
+}
+
+#[test]
+fn kafka_request() {
+    hold_decoding(prop_oneof![any_bytes(), kafka_request_frame()], |bytes| kafka::fuzz::request(&bytes));
+}
+
+#[test]
+fn kafka_response() {
+    hold_decoding(prop_oneof![any_bytes(), kafka_response_frame()], |bytes| kafka::fuzz::response(&bytes));
+}
+
+#[test]
+fn kafka_sampled() {
+    hold(any_bytes(), |bytes| kafka::fuzz::sampled(&bytes));
 }
 
 #[test]

@@ -66,7 +66,7 @@ const HOMES: &[Home] = &[
     },
     Home {
         word: "cairn_proto::kafka",
-        homes: &["broker/src/listener/", "tests/"],
+        homes: &["broker/src/listener/", "proto/tests/", "tests/"],
         why: "wire types stay in the listener",
     },
 ];

@@ -1,10 +1,11 @@
-//! What crosses a process or a machine: the protobuf services and the record batch codec. No I/O, no runtime;
-//! every decoder checks each declared length against the bytes that remain before it acts on it.
+//! What crosses a process or a machine: the protobuf services, Kafka's wire messages and the record batch codec. No I/O,
+//! no runtime; every decoder checks each declared length against the bytes that remain before it acts on it.
 
 #![forbid(unsafe_code)]
 
 pub mod framing;
 pub mod fuzz;
+pub mod kafka;
 pub mod record;
 
 /// The public protobuf API, version 1: services `Log`, `Admin`, `Cluster`.
