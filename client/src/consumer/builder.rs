@@ -96,8 +96,10 @@ impl ConsumerBuilder {
             return Err(ConsumeError::InvalidOptions(text));
         }
         let shared = Arc::new(Shared::new(Arc::clone(core), partitions, self.buffer_bytes, self.policy));
-        core.tasks.spawn(session::run(Arc::clone(&shared)));
-        Ok(Consumer::new(shared, self.client))
+        // Before anything can arrive: its positions are where the application begins, not where the session is.
+        let consumer = Consumer::new(Arc::clone(&shared), Arc::clone(&self.client));
+        core.tasks.spawn(session::run(shared));
+        Ok(consumer)
     }
 }
 
