@@ -19,7 +19,7 @@ pub const NO_TIMESTAMP_MS: i64 = -1;
 
 pub(super) const MAGIC: i8 = 2;
 /// Where the checksummed part begins.
-pub(super) const CRC_FROM: usize = 21;
+pub const CRC_FROM: usize = 21;
 pub(super) const COMPRESSION_MASK: i16 = 0b111;
 pub(super) const APPEND_TIME_BIT: i16 = 1 << 3;
 pub(super) const TRANSACTIONAL_BIT: i16 = 1 << 4;

@@ -35,7 +35,7 @@ pub use checksum::{Crc32c, crc32c};
 pub use compression::{Compression, DecompressLimit, UnknownCompressionName};
 pub use error::{BatchError, ProducedProblem, RecordProblem};
 pub use header::{
-    BatchHeader, HEADER_BYTES, LENGTH_PREFIX_BYTES, NO_PRODUCER_EPOCH, NO_PRODUCER_ID, NO_SEQUENCE,
+    BatchHeader, CRC_FROM, HEADER_BYTES, LENGTH_PREFIX_BYTES, NO_PRODUCER_EPOCH, NO_PRODUCER_ID, NO_SEQUENCE,
     NO_TIMESTAMP_MS, TimestampType,
 };
 pub use headers::{Header, Headers, HeadersIter};

@@ -1,7 +1,7 @@
 //! One frame as bytes. Whatever the bytes, reading them ends in a frame or an error; what was written reads back the same.
 //!
 //! ```text
-//! bytes  0..4   CRC-32 of 4..length              24..32  sequence number
+//! bytes  0..4   CRC-32 of 4..covered             24..32  sequence number
 //!        4..8   length of the frame in bytes     32..40  log id
 //!        8      version, 1                       40..48  base offset (end, start: whatever offset the kind has)
 //!        9      kind                             48..52  leader epoch
@@ -12,7 +12,8 @@
 //! ```
 //!
 //! All numbers are little-endian. Payloads: append: segment's base offset, position in it, the batch; log start and delete:
-//! one byte, the cause; the others have none.
+//! one byte, the cause; the others have none. The CRC covers the whole frame, of an append up to the end of the batch's own
+//! header: that has the CRC-32C of everything behind it, which the producer computed and every append has checked.
 
 use crate::{
     ids::{LeaderEpoch, LogId, Offset},
@@ -23,12 +24,14 @@ use crate::{
     },
 };
 use bytes::Bytes;
-use cairn_proto::record::{Batch, StampedBatch};
+use cairn_proto::record::{Batch, BatchHeader, CRC_FROM, HEADER_BYTES, StampedBatch, crc32c};
 
 /// Bytes in front of the payload.
 pub(super) const FRAME_HEADER_BYTES: usize = 64;
 /// Bytes of an append in front of its batch.
 pub(super) const APPEND_BYTES: usize = FRAME_HEADER_BYTES + 16;
+/// Bytes of an append that the frame's own checksum covers.
+const APPEND_BYTES_COVERED: usize = APPEND_BYTES + HEADER_BYTES;
 /// The version that is written, and the newest that is read.
 pub(super) const FRAME_VERSION: u8 = 1;
 const FLAG_FIRST: u8 = 1;
@@ -92,7 +95,7 @@ pub(super) fn encode(frame: &Frame, place: FramePlace, out: &mut [u8]) -> u32 {
         | FrameBody::Synced => {}
     }
     assert!(writer.at == length, "a frame of {length} bytes was written with {}", writer.at);
-    writer.seal()
+    writer.seal(covered_bytes(kind as u8, length))
 }
 
 /// Kind, offset and epoch of a frame's head.
@@ -129,8 +132,8 @@ impl Writer<'_> {
     }
 
     /// The checksum goes in front of what it covers.
-    fn seal(self) -> u32 {
-        let checksum = crc32fast::hash(self.out.get(4..self.at).unwrap_or_default());
+    fn seal(self, covered_bytes: usize) -> u32 {
+        let checksum = crc32fast::hash(self.out.get(4..covered_bytes).unwrap_or_default());
         if let Some(place) = self.out.first_chunk_mut::<4>() {
             *place = checksum.to_le_bytes();
         }
@@ -181,10 +184,27 @@ impl FrameHead {
         })
     }
 
-    /// Whether the checksum is that of the whole frame at the beginning of `bytes`.
+    /// Whether the checksums are those of the whole frame at the beginning of `bytes`.
     pub(super) fn checks(&self, bytes: &[u8]) -> bool {
-        bytes.get(4..self.length).is_some_and(|covered| crc32fast::hash(covered) == self.checksum)
+        let covered = bytes.get(4..covered_bytes(self.kind, self.length));
+        covered.is_some_and(|covered| crc32fast::hash(covered) == self.checksum)
+            && (self.kind != FrameKind::Append as u8 || self.batch_checks(bytes))
     }
+
+    /// The frame's checksum is right, so the batch's header and the checksum in it are.
+    fn batch_checks(&self, bytes: &[u8]) -> bool {
+        let batch = bytes.get(APPEND_BYTES..self.length).unwrap_or_default();
+        let header = BatchHeader::parse(batch);
+        header.is_ok_and(|header| {
+            header.total_bytes() == batch.len()
+                && batch.get(CRC_FROM..).is_some_and(|covered| crc32c(covered) == header.crc)
+        })
+    }
+}
+
+/// Bytes from the beginning of a frame up to which its own checksum goes.
+fn covered_bytes(kind: u8, length: usize) -> usize {
+    if kind == FrameKind::Append as u8 { length.min(APPEND_BYTES_COVERED) } else { length }
 }
 
 /// Why a whole frame is not one that this build can take.
