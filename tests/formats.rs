@@ -46,7 +46,7 @@ fn write_directory(scene: &Scene) -> Result<()> {
     run("topic create plain --partitions 3 --config segment.bytes=65536", b"")?;
     run("topic create codecs --config message.timestamp.type=LogAppendTime", b"")?;
     run("topic create gone", b"")?;
-    run("produce plain --partition 0", &lines(0, 2000))?;
+    run("produce plain --partition 0 --batch-bytes 8192", &lines(0, 2000))?;
     run("topic alter plain --config retention.ms=-1", b"")?;
     run("topic delete-records plain --partition 0 --before 100", b"")?;
     run("topic delete gone", b"")?;
