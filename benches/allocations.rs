@@ -77,6 +77,7 @@ async fn measure() -> anyhow::Result<()> {
     let config = Config {
         data_dir: directory.path().join("data"),
         listen_grpc: listen(),
+        listen_kafka: listen(),
         listen_http: listen(),
         ..Config::default()
     };

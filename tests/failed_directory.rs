@@ -27,6 +27,7 @@ async fn node_on(disk: &FaultyDisk) -> Result<Node> {
     let config = Config {
         data_dir: "/cairn".into(),
         listen_grpc: Listen::At("127.0.0.1:0".into()),
+        listen_kafka: Listen::At("127.0.0.1:0".into()),
         listen_http: Listen::At("127.0.0.1:0".into()),
         ..Config::default()
     };

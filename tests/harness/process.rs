@@ -24,6 +24,7 @@ pub struct BrokerCommand {
     arguments: Vec<OsString>,
     environment: Vec<(String, String)>,
     http_address: String,
+    kafka_address: String,
     expected_complaints: Vec<String>,
 }
 
@@ -37,6 +38,7 @@ impl BrokerCommand {
             arguments: Vec::new(),
             environment: Vec::new(),
             http_address: "127.0.0.1:0".into(),
+            kafka_address: "127.0.0.1:0".into(),
             expected_complaints: Vec::new(),
         }
     }
@@ -66,6 +68,13 @@ impl BrokerCommand {
     #[must_use]
     pub fn http_address(mut self, address: impl Into<String>) -> Self {
         self.http_address = address.into();
+        self
+    }
+
+    /// Another address for the Kafka listener than a free port; `off` for none.
+    #[must_use]
+    pub fn kafka_address(mut self, address: impl Into<String>) -> Self {
+        self.kafka_address = address.into();
         self
     }
 
@@ -101,6 +110,7 @@ impl BrokerCommand {
         let mut process = BrokerProcess {
             child,
             grpc_address: String::new(),
+            kafka_address: String::new(),
             http_address: String::new(),
             ready_after: Duration::ZERO,
             log,
@@ -165,6 +175,8 @@ impl BrokerCommand {
                 grpc_address,
                 "--listen-http",
                 &self.http_address,
+                "--listen-kafka",
+                &self.kafka_address,
                 "--log-format",
                 "json",
             ])
@@ -182,6 +194,7 @@ impl BrokerCommand {
 pub struct BrokerProcess {
     child: Child,
     grpc_address: String,
+    kafka_address: String,
     http_address: String,
     ready_after: Duration,
     log: Log,
@@ -192,6 +205,11 @@ impl BrokerProcess {
     /// Where its gRPC clients connect.
     pub fn grpc_address(&self) -> &str {
         &self.grpc_address
+    }
+
+    /// Where its Kafka clients connect; empty when that listener is off.
+    pub fn kafka_address(&self) -> &str {
+        &self.kafka_address
     }
 
     /// Where it answers `/livez`, `/readyz` and `/metrics`.
@@ -294,6 +312,7 @@ impl BrokerProcess {
             };
             match address_in(&line) {
                 Some((Listener::Grpc, address)) => self.grpc_address = address.to_string(),
+                Some((Listener::Kafka, address)) => self.kafka_address = address.to_string(),
                 Some((Listener::Http, address)) => self.http_address = address.to_string(),
                 None => {}
             }
@@ -318,6 +337,7 @@ impl Drop for BrokerProcess {
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Listener {
     Grpc,
+    Kafka,
     Http,
 }
 
@@ -328,6 +348,7 @@ fn address_in(line: &str) -> Option<(Listener, &str)> {
     let word = rest.split_whitespace().next()?;
     match name {
         "grpc" => Some((Listener::Grpc, word)),
+        "kafka" => Some((Listener::Kafka, word)),
         "http" => Some((Listener::Http, word)),
         _ => None,
     }
@@ -341,6 +362,8 @@ mod tests {
     fn addresses_are_found_in_the_readiness_message() {
         let grpc = address_in("  grpc  127.0.0.1:9095  (clients)");
         assert_eq!(grpc, Some((Listener::Grpc, "127.0.0.1:9095")));
+        let kafka = address_in("  kafka 127.0.0.1:9092  (Kafka clients)");
+        assert_eq!(kafka, Some((Listener::Kafka, "127.0.0.1:9092")));
         let http = address_in("  http  127.0.0.1:9644  (/livez, /readyz, /metrics)");
         assert_eq!(http, Some((Listener::Http, "127.0.0.1:9644")));
         assert_eq!(address_in("cairn-broker is ready"), None);

@@ -22,6 +22,9 @@ pub(super) fn ready(node: &Node) -> String {
     if let Some(address) = node.grpc_address() {
         let _ = writeln!(text, "  grpc  {address}  (clients)");
     }
+    if let Some(address) = node.kafka_address() {
+        let _ = writeln!(text, "  kafka {address}  (Kafka clients)");
+    }
     if let Some(address) = node.http_address() {
         let _ = writeln!(text, "  http  {address}  (/livez, /readyz, /metrics)");
     }

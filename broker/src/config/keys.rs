@@ -50,7 +50,7 @@ pub const KEYS: &[Key] = &[
     key("data-dir", Kind::Path, "./cairn-data", "Where everything durable lives; one broker at a time"),
     key("broker-id", Kind::Number(0, i32::MAX as u64), "1", "This broker's number in its cluster; a data directory keeps it"),
     key("listen-grpc", Kind::Listen, "127.0.0.1:9095", "Address for clients over gRPC, or off"),
-    key("listen-kafka", Kind::Listen, "127.0.0.1:9092", "Address for Kafka clients, or off. Accepted, and not bound by this version"),
+    key("listen-kafka", Kind::Listen, "127.0.0.1:9092", "Address for Kafka clients, or off"),
     key("listen-internal", Kind::Listen, "127.0.0.1:9096", "Address for other brokers, or off. Accepted, and not bound by this version"),
     key("listen-http", Kind::Listen, "127.0.0.1:9644", "Address for /livez, /readyz and /metrics, or off"),
     key("advertise-grpc", Kind::Advertise, "", "Address told to gRPC clients; the listener's own if empty"),
@@ -65,7 +65,10 @@ pub const KEYS: &[Key] = &[
     key("partitions-per-topic-max", Kind::Number(1, 1_000_000), "10000", "Partitions that one topic may have"),
     key("partitions-max", Kind::Number(1, 10_000_000), "200000", "Partitions of all topics together"),
 
-    key("connections-max", Kind::Number(1, 1_000_000), "10000", "Client connections at a time; more are closed at once"),
+    key("auto-create-topics", Kind::Switch, "true", "Make a topic that a Kafka client asks for and that does not exist"),
+
+    key("connections-max", Kind::Number(1, 1_000_000), "10000", "Connections of each client listener at a time; more are closed at once"),
+    key("kafka-idle-timeout-ms", Kind::Number(100, 86_400_000), "600000", "A Kafka connection on which nothing happens for this long is closed"),
     key("streams-per-connection-max", Kind::Number(1, 100_000), "256", "Concurrent calls on one connection; more wait in the client"),
     key("stream-window-bytes", Kind::Number(64 * KIB, GIB), "8388608", "Bytes of one call that a client may send before they are taken"),
     key("connection-window-bytes", Kind::Number(64 * KIB, GIB), "16777216", "The same for all calls of one connection"),

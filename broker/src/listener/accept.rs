@@ -1,18 +1,19 @@
-//! Takes connections off a listening socket, as many as are allowed. One too many is closed at once, so that its client
+//! Takes connections off listening sockets, as many as are allowed. One too many is closed at once, so that its client
 //! learns it now and not by a timeout; a failing `accept` (no descriptors left) is waited out.
 
-use super::Connection;
 use crate::telemetry::metrics::Metrics;
+use prometheus_client::metrics::gauge::Gauge;
 use std::{
     io,
+    net::SocketAddr,
     pin::Pin,
     sync::Arc,
     task::{Context, Poll, ready},
     time::Duration,
 };
 use tokio::{
-    net::TcpListener,
-    sync::Semaphore,
+    net::{TcpListener, TcpStream},
+    sync::{OwnedSemaphorePermit, Semaphore},
     time::{Sleep, sleep},
 };
 use tokio_stream::Stream;
@@ -31,36 +32,48 @@ pub struct ConnectionLimits {
 
 /// A stream of accepted connections; it has no end.
 pub struct Accept {
-    listener: TcpListener,
+    listeners: Vec<TcpListener>,
     limits: ConnectionLimits,
+    refusal: Vec<u8>,
     permits: Arc<Semaphore>,
     metrics: Metrics,
     pause: Option<Pin<Box<Sleep>>>,
 }
 
 impl Accept {
-    /// From a bound socket.
-    pub fn new(listener: TcpListener, limits: ConnectionLimits, metrics: Metrics) -> Self {
+    /// From bound sockets; `refusal` is what a connection too many is told.
+    pub fn new(
+        listeners: Vec<TcpListener>,
+        limits: ConnectionLimits,
+        refusal: Vec<u8>,
+        metrics: Metrics,
+    ) -> Self {
         let permits = Arc::new(Semaphore::new(limits.connections_max));
-        Self { listener, limits, permits, metrics, pause: None }
+        Self { listeners, limits, refusal, permits, metrics, pause: None }
+    }
+
+    /// From whichever socket has one.
+    fn poll_accept(&self, context: &mut Context<'_>) -> Poll<io::Result<(TcpStream, SocketAddr)>> {
+        let mut polled = self.listeners.iter().map(|listener| listener.poll_accept(context));
+        polled.find(Poll::is_ready).unwrap_or(Poll::Pending)
     }
 }
 
-/// What a connection too many is told before it is closed: HTTP/2 settings, as they must come first, and a GOAWAY with
-/// `ENHANCE_YOUR_CALM` and the reason in words.
-fn refusal(connections_max: usize) -> Vec<u8> {
-    const ENHANCE_YOUR_CALM: [u8; 4] = [0, 0, 0, 0x0b];
-    let words =
-        format!("this broker has as many connections as it takes ({connections_max}, connections-max)");
-    // Short: the words have one number.
-    let length = u8::try_from(8 + words.len()).unwrap_or(u8::MAX);
-    let settings = [0, 0, 0, 4, 0, 0, 0, 0, 0];
-    let goaway = [0, 0, length, 7, 0, 0, 0, 0, 0, 0, 0, 0, 0];
-    [&settings, goaway.as_slice(), &ENHANCE_YOUR_CALM, words.as_bytes()].concat()
+/// A connection's place among those that are allowed, counted as long as it is held.
+#[derive(Debug)]
+pub struct Place {
+    open: Gauge,
+    _permit: OwnedSemaphorePermit,
+}
+
+impl Drop for Place {
+    fn drop(&mut self) {
+        self.open.dec();
+    }
 }
 
 impl Stream for Accept {
-    type Item = io::Result<Connection>;
+    type Item = io::Result<(TcpStream, Place)>;
 
     fn poll_next(mut self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<Option<Self::Item>> {
         loop {
@@ -68,7 +81,7 @@ impl Stream for Accept {
                 ready!(pause.as_mut().poll(context));
                 self.pause = None;
             }
-            let (stream, peer) = match ready!(self.listener.poll_accept(context)) {
+            let (stream, peer) = match ready!(self.poll_accept(context)) {
                 Ok(accepted) => accepted,
                 Err(error) => {
                     tracing::warn!("a connection could not be accepted, trying again: {error}");
@@ -79,7 +92,7 @@ impl Stream for Accept {
             let Ok(permit) = Arc::clone(&self.permits).try_acquire_owned() else {
                 self.metrics.connections_refused.inc();
                 // As much as the socket takes at once; a client that has sent something already may not see it.
-                let _ = stream.try_write(&refusal(self.limits.connections_max));
+                let _ = stream.try_write(&self.refusal);
                 tracing::debug!(%peer, "connection closed: connections-max ({}) is reached", self.limits.connections_max);
                 continue;
             };
@@ -88,12 +101,8 @@ impl Stream for Accept {
                 continue;
             }
             let open = self.metrics.connections.clone();
-            return Poll::Ready(Some(Ok(Connection::new(
-                stream,
-                self.limits.handshake_timeout,
-                open,
-                permit,
-            ))));
+            open.inc();
+            return Poll::Ready(Some(Ok((stream, Place { open, _permit: permit }))));
         }
     }
 }

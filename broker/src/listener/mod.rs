@@ -5,8 +5,7 @@
 //! every accepted socket has `TCP_NODELAY`.
 
 mod accept;
-mod connection;
 pub mod grpc;
+pub mod kafka;
 
-pub use accept::{Accept, ConnectionLimits};
-pub use connection::Connection;
+pub use accept::{Accept, ConnectionLimits, Place};

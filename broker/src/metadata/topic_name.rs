@@ -52,6 +52,11 @@ pub(super) fn check(name: &str) -> Result<(), TopicNameError> {
     }
 }
 
+/// Whether a topic may have this name.
+pub fn is_topic_name(name: &str) -> bool {
+    check(name).is_ok()
+}
+
 /// What two names share that metric names cannot tell apart: `.` and `_` are one character there.
 pub(super) fn collision_key(name: &str) -> String {
     name.replace('.', "_")

@@ -18,7 +18,7 @@ use crate::{
     disk::{CleanShutdown, DataDirectory, OsDisk, SharedDisk},
     http::{self, HttpState},
     ids::BrokerEpoch,
-    listener::grpc,
+    listener::{grpc, kafka},
     metadata::Handle,
     replication::Replicas,
     service::{Applier, Broker, MaintenanceThread, Phase},
@@ -57,6 +57,7 @@ pub struct Node {
 #[derive(Clone, Copy, Debug)]
 struct Addresses {
     grpc: Option<SocketAddr>,
+    kafka: Option<SocketAddr>,
     http: Option<SocketAddr>,
 }
 
@@ -119,6 +120,14 @@ impl Node {
                 stop.clone(),
             ));
         }
+        if !bound.kafka.is_empty() {
+            listeners.spawn(kafka::serve(
+                bound.kafka,
+                broker.clone(),
+                parts::kafka_options(&config),
+                stop.clone(),
+            ));
+        }
         // Nobody else sets it.
         let _ = state.broker.set(broker.clone());
         state.readiness.set(Phase::Serving);
@@ -142,6 +151,11 @@ impl Node {
     /// Where gRPC clients connect; `None` when that listener is off.
     pub fn grpc_address(&self) -> Option<SocketAddr> {
         self.addresses.grpc
+    }
+
+    /// Where Kafka clients connect; `None` when that listener is off.
+    pub fn kafka_address(&self) -> Option<SocketAddr> {
+        self.addresses.kafka
     }
 
     /// Where health and metrics are; `None` when that listener is off.

@@ -6,7 +6,7 @@ use crate::{
     config::Config,
     disk::{DataDirectory, LastShutdown, SharedDisk},
     ids::{BrokerId, DirectoryId, LogId},
-    listener::{ConnectionLimits, grpc::GrpcOptions},
+    listener::{ConnectionLimits, grpc::GrpcOptions, kafka::KafkaOptions},
     metadata::{Handle, MetadataOptions, MetadataSetup},
     replication::{
         CommitDriver, Lanes, RecoveryReport, Replicas, ReplicasOptions, ReplicasSetup, StoreOptions,
@@ -194,13 +194,29 @@ fn limits(config: &Config) -> Limits {
     }
 }
 
+/// Those of each listener for clients.
+fn connection_limits(config: &Config) -> ConnectionLimits {
+    ConnectionLimits {
+        connections_max: config.connections_max,
+        handshake_timeout: Duration::from_millis(config.handshake_timeout_ms),
+    }
+}
+
+/// The Kafka listener's.
+pub(super) fn kafka_options(config: &Config) -> KafkaOptions {
+    KafkaOptions {
+        connections: connection_limits(config),
+        request_bytes_max: config.request_bytes_max,
+        request_timeout: Duration::from_millis(config.request_timeout_ms),
+        idle_timeout: Duration::from_millis(config.kafka_idle_timeout_ms),
+        auto_create_topics: config.auto_create_topics,
+    }
+}
+
 /// The gRPC listener's.
 pub(super) fn grpc_options(config: &Config) -> GrpcOptions {
     GrpcOptions {
-        connections: ConnectionLimits {
-            connections_max: config.connections_max,
-            handshake_timeout: Duration::from_millis(config.handshake_timeout_ms),
-        },
+        connections: connection_limits(config),
         streams_per_connection_max: config.streams_per_connection_max,
         request_bytes_max: config.request_bytes_max,
         stream_window_bytes: config.stream_window_bytes,

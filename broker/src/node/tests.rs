@@ -15,6 +15,7 @@ fn config(data_dir: &Path) -> Config {
     Config {
         data_dir: data_dir.to_path_buf(),
         listen_grpc: Listen::At("127.0.0.1:0".into()),
+        listen_kafka: Listen::At("127.0.0.1:0".into()),
         listen_http: Listen::At("127.0.0.1:0".into()),
         shutdown_timeout_ms: 5000,
         ..Config::default()

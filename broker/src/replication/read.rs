@@ -19,7 +19,7 @@ pub struct ReadRequest {
     pub leader_epoch: Option<LeaderEpoch>,
     /// The leader epoch of the record before `offset`, as the client read it: guards against truncation.
     pub last_epoch: Option<LeaderEpoch>,
-    /// Bytes to return at most; one whole batch is always returned.
+    /// Bytes to return at most; one whole batch is always returned. 0: none, only where the partition stands.
     pub bytes_max: usize,
 }
 
@@ -74,7 +74,7 @@ impl Partition {
             return Err(FetchError::OutOfRange { offset, start, end: high_watermark });
         }
         refuse_truncated(log, offset, request.last_epoch)?;
-        let (batches, next_offset) = if offset >= high_watermark {
+        let (batches, next_offset) = if offset >= high_watermark || request.bytes_max == 0 {
             (Bytes::new(), offset)
         } else {
             let run = log.read(offset, high_watermark, request.bytes_max, residency).map_err(fetch_error)?;
@@ -115,6 +115,17 @@ impl Partition {
             timestamp_ms: found.map(|found| found.timestamp_ms),
             leader_epoch: found.map(|found| found.leader_epoch),
         })
+    }
+
+    /// Where the records of `epoch` end, or of the largest epoch below it; the current epoch ends with the log. `None`:
+    /// nobody here ever led in it.
+    pub(super) fn epoch_end(
+        &self,
+        epoch: LeaderEpoch,
+        leader_epoch: Option<LeaderEpoch>,
+    ) -> Result<Option<(LeaderEpoch, Offset)>, FetchError> {
+        let (log, _) = self.reading(leader_epoch)?;
+        Ok(log.end_offset_for(epoch))
     }
 
     /// Raises the log start; not yet durable. The caller holds appends back.

@@ -200,6 +200,20 @@ impl Replicas {
         self.partition(partition)?.list_offset(query, leader_epoch)
     }
 
+    /// Where a leader epoch ends here (KIP-101): that epoch, or the largest one below it, and the offset behind its last
+    /// record. `None` for an epoch above the current one.
+    ///
+    /// # Errors
+    /// See [`FetchError`].
+    pub fn epoch_end(
+        &self,
+        partition: TopicPartition,
+        epoch: LeaderEpoch,
+        leader_epoch: Option<LeaderEpoch>,
+    ) -> Result<Option<(LeaderEpoch, Offset)>, FetchError> {
+        self.partition(partition)?.epoch_end(epoch, leader_epoch)
+    }
+
     /// Moves the log start to `before`, or to the high watermark. Never blocks; `done` is called once it is durable. A
     /// start that is beyond `before` already is a success.
     pub fn delete_records(&self, partition: TopicPartition, before: Option<Offset>, done: OnDeleted) {

@@ -18,6 +18,8 @@ pub enum Principal {
 pub enum ListenerKind {
     /// The gRPC listener for clients.
     Grpc,
+    /// The listener for clients of the Kafka protocol.
+    Kafka,
 }
 
 /// What is known about a call, whatever it asks for.
@@ -80,10 +82,19 @@ impl Refusal {
     }
 }
 
-/// Bytes of batches in flight; given back when dropped.
+/// Bytes in flight; given back when dropped.
 #[derive(Debug)]
 pub struct MemoryPermit {
     _global: OwnedSemaphorePermit,
+}
+
+/// What a request's bytes are for. Each has the limit for itself, so that calls that wait keep no batch out.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum MemoryFor {
+    /// Batches to append.
+    Batches,
+    /// Anything else.
+    Calls,
 }
 
 /// The door and its limits. Cheap to clone.
@@ -92,6 +103,7 @@ pub struct Admission {
     limits: Arc<Limits>,
     clock: SharedClock,
     request_memory: Arc<Semaphore>,
+    call_memory: Arc<Semaphore>,
     cold_reads: Arc<Semaphore>,
     draining: CancellationToken,
 }
@@ -107,6 +119,7 @@ impl Admission {
     pub fn new(limits: Limits, clock: SharedClock) -> Self {
         Self {
             request_memory: Arc::new(Semaphore::new(limits.request_memory_bytes_max)),
+            call_memory: Arc::new(Semaphore::new(limits.request_memory_bytes_max)),
             cold_reads: Arc::new(Semaphore::new(limits.cold_reads_max)),
             limits: Arc::new(limits),
             clock,
@@ -135,7 +148,19 @@ impl Admission {
     /// # Errors
     /// They never may, or the broker is shutting down.
     pub async fn request_memory(&self, bytes: usize) -> Result<MemoryPermit, Refusal> {
-        let global = take(&self.request_memory, bytes, self.limits.request_memory_bytes_max);
+        self.memory(MemoryFor::Batches, bytes).await
+    }
+
+    /// Waits until so many bytes of requests of this kind may be in flight.
+    ///
+    /// # Errors
+    /// They never may, or the broker is shutting down.
+    pub async fn memory(&self, purpose: MemoryFor, bytes: usize) -> Result<MemoryPermit, Refusal> {
+        let semaphore = match purpose {
+            MemoryFor::Batches => &self.request_memory,
+            MemoryFor::Calls => &self.call_memory,
+        };
+        let global = take(semaphore, bytes, self.limits.request_memory_bytes_max);
         // The permit first: where there is memory, nobody queues up for the door as well.
         tokio::select! {
             biased;

@@ -4,9 +4,11 @@
 mod admission;
 mod applier;
 mod fetch;
+mod fetch_once;
 mod maintenance;
 mod offsets;
 mod produce;
+mod produce_once;
 mod producer_ids;
 mod readiness;
 mod ready_queue;
@@ -14,12 +16,14 @@ mod status;
 mod topics;
 mod watch;
 
-pub use admission::{Admission, Context, Limits, ListenerKind, MemoryPermit, Principal, Refusal};
+pub use admission::{Admission, Context, Limits, ListenerKind, MemoryFor, MemoryPermit, Principal, Refusal};
 pub use applier::{AppliedImages, Applier};
 pub use fetch::{FetchSession, Push, Subscription};
+pub use fetch_once::FetchOnce;
 pub use maintenance::{Maintenance, MaintenanceThread};
-pub use offsets::{ListOffsetsError, OffsetRequest};
+pub use offsets::{EpochEnd, EpochRequest, ListOffsetsError, OffsetRequest};
 pub use produce::{ProduceSession, ReplyPlace};
+pub use produce_once::PendingBatches;
 pub use producer_ids::{InitProducerError, ProducerIdentity};
 pub use readiness::{Phase, Readiness};
 pub use status::{ClusterStatus, DirectoryFacts};

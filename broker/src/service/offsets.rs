@@ -3,7 +3,7 @@
 
 use super::{Broker, Context, Refusal, within};
 use crate::{
-    ids::{LeaderEpoch, TopicPartition},
+    ids::{LeaderEpoch, Offset, TopicPartition},
     replication::{FetchError, OffsetAnswer, OffsetQuery},
 };
 
@@ -39,7 +39,30 @@ impl ListOffsetsError {
     }
 }
 
+/// Which epoch's end is wanted.
+#[derive(Clone, Copy, Debug)]
+pub struct EpochRequest {
+    /// Of which partition.
+    pub partition: TopicPartition,
+    /// The current epoch, as the client knows it.
+    pub leader_epoch: Option<LeaderEpoch>,
+    /// The epoch looked for.
+    pub epoch: LeaderEpoch,
+}
+
+/// The wanted epoch, or the largest one below it, and the offset behind its last record; `None` for an epoch that nobody
+/// led in.
+pub type EpochEnd = Option<(LeaderEpoch, Offset)>;
+
 impl Broker {
+    /// Where a leader epoch ends.
+    ///
+    /// # Errors
+    /// Of the partition.
+    pub fn epoch_end(&self, request: &EpochRequest) -> Result<EpochEnd, FetchError> {
+        self.replicas().epoch_end(request.partition, request.epoch, request.leader_epoch)
+    }
+
     /// Answers each question, in their order.
     ///
     /// # Errors

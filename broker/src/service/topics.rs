@@ -4,10 +4,10 @@
 use super::{Broker, Context, Refusal, within};
 use crate::{
     ids::{MetadataIndex, Offset, PartitionIndex, TopicId, TopicPartition},
-    metadata::{ClusterState, Command, Outcome, ProposeError, Topic, topic_config::MAX_MESSAGE_BYTES},
+    metadata::{ClusterState, Command, Outcome, ProposeError, Rejection, Topic, topic_config::MAX_MESSAGE_BYTES},
     replication::{DeleteRecordsError, PartitionStatus},
 };
-use std::{collections::BTreeMap, ops::Bound, sync::Arc};
+use std::{collections::BTreeMap, ops::Bound, sync::Arc, time::Duration};
 use tokio::sync::oneshot;
 use uuid::Uuid;
 
@@ -165,6 +165,19 @@ impl Broker {
     pub async fn delete_topic(&self, context: &Context, name: &str) -> Result<(), TopicError> {
         let patience = self.admission().admit(context)?;
         let topic = self.topic_named(name)?.id;
+        self.delete(topic, patience).await
+    }
+
+    /// The same for the topic of this identity, whatever it is called.
+    ///
+    /// # Errors
+    /// See [`TopicError`].
+    pub async fn delete_topic_by_id(&self, context: &Context, topic: TopicId) -> Result<(), TopicError> {
+        let patience = self.admission().admit(context)?;
+        self.delete(topic, patience).await
+    }
+
+    async fn delete(&self, topic: TopicId, patience: Duration) -> Result<(), TopicError> {
         within(patience, self.change(Command::DeleteTopic { topic })).await.ok_or(TopicError::TimedOut)??;
         Ok(())
     }
@@ -188,6 +201,35 @@ impl Broker {
         let command = Command::AlterTopic { topic: topic.id, partitions, set, reset };
         within(patience, self.change(command)).await.ok_or(TopicError::TimedOut)??;
         Ok(())
+    }
+
+    /// The topic of this name; one that does not exist yet is made with the broker's defaults.
+    ///
+    /// # Errors
+    /// See [`TopicError`].
+    pub async fn find_or_create_topic(&self, context: &Context, name: &str) -> Result<Arc<Topic>, TopicError> {
+        if let Ok(topic) = self.topic_named(name) {
+            return Ok(topic);
+        }
+        let (name, configs) = (name.to_owned(), BTreeMap::new());
+        let new = NewTopic { name, partitions: None, replication_factor: None, configs, validate_only: false };
+        let name = new.name.clone();
+        match self.create_topic(context, new).await {
+            // Somebody else was first.
+            Ok(_) | Err(TopicError::Propose(ProposeError::Rejected(Rejection::TopicExists { .. }))) => {
+                self.topic_named(&name)
+            }
+            Err(error) => Err(error),
+        }
+    }
+
+    /// What the cluster has agreed on, as this broker acts on it.
+    ///
+    /// # Errors
+    /// The broker is shutting down.
+    pub fn cluster(&self, context: &Context) -> Result<Arc<ClusterState>, Refusal> {
+        self.admission().admit(context)?;
+        Ok(self.image())
     }
 
     /// Topics by name, behind `after`, at most `limit` (0: the default); and whether there are more.

@@ -4,6 +4,7 @@
 mod admin;
 mod call;
 mod cluster;
+mod connection;
 mod convert;
 mod error_code;
 mod fetch;
@@ -16,9 +17,11 @@ mod streams;
 use super::{Accept, ConnectionLimits};
 use crate::service::Broker;
 use cairn_proto::v1::{admin_server::AdminServer, cluster_server::ClusterServer, log_server::LogServer};
+use connection::Connection;
 use std::time::Duration;
 use streams::LogService;
 use tokio::net::TcpListener;
+use tokio_stream::StreamExt as _;
 use tokio_util::{sync::CancellationToken, task::TaskTracker};
 use tonic::{server::NamedService, transport::Server};
 use tonic_health::{ServingStatus, server::HealthReporter};
@@ -81,7 +84,10 @@ pub async fn serve(
         .add_service(ClusterServer::new(services.clone()).max_decoding_message_size(SMALL_REQUEST_BYTES_MAX))
         .add_service(reflection()?)
         .add_service(health_service);
-    let incoming = Accept::new(listener, options.connections, broker.metrics().clone());
+    let refusal = connection::refusal(options.connections.connections_max);
+    let accepted = Accept::new(vec![listener], options.connections, refusal, broker.metrics().clone());
+    let handshake_timeout = options.connections.handshake_timeout;
+    let incoming = accepted.map(move |accepted| accepted.map(|one| Connection::new(one, handshake_timeout)));
     let until = async {
         stop.cancelled().await;
         announce(&health, ServingStatus::NotServing).await;

@@ -1,6 +1,7 @@
-//! One accepted connection: a socket with its place among the connections that are allowed, and a deadline until it has
+//! One gRPC client's connection: a socket with its place among the connections that are allowed, and a deadline until it has
 //! said what it speaks.
 
+use crate::listener::Place;
 use std::{
     io,
     pin::Pin,
@@ -10,22 +11,18 @@ use std::{
 use tokio::{
     io::{AsyncRead, AsyncWrite, ReadBuf},
     net::TcpStream,
-    sync::OwnedSemaphorePermit,
     time::Sleep,
 };
 use tonic::transport::server::{Connected, TcpConnectInfo};
-
-use prometheus_client::metrics::gauge::Gauge;
 
 /// An HTTP/2 client begins with this many bytes, whatever it wants.
 const PREFACE_BYTES: usize = 24;
 
 /// A socket that counts.
-pub struct Connection {
+pub(super) struct Connection {
     stream: TcpStream,
     handshake: Option<Handshake>,
-    open: Gauge,
-    _permit: OwnedSemaphorePermit,
+    _place: Place,
 }
 
 struct Handshake {
@@ -34,22 +31,11 @@ struct Handshake {
 }
 
 impl Connection {
-    pub(super) fn new(
-        stream: TcpStream,
-        handshake_timeout: Duration,
-        open: Gauge,
-        permit: OwnedSemaphorePermit,
-    ) -> Self {
-        open.inc();
+    /// From an accepted socket.
+    pub(super) fn new((stream, place): (TcpStream, Place), handshake_timeout: Duration) -> Self {
         let deadline = Box::pin(tokio::time::sleep(handshake_timeout));
         let handshake = Some(Handshake { deadline, bytes_missing: PREFACE_BYTES });
-        Self { stream, handshake, open, _permit: permit }
-    }
-}
-
-impl Drop for Connection {
-    fn drop(&mut self) {
-        self.open.dec();
+        Self { stream, handshake, _place: place }
     }
 }
 
@@ -111,4 +97,17 @@ impl Connected for Connection {
     fn connect_info(&self) -> TcpConnectInfo {
         self.stream.connect_info()
     }
+}
+
+/// What a connection too many is told before it is closed: HTTP/2 settings, as they must come first, and a GOAWAY with
+/// `ENHANCE_YOUR_CALM` and the reason in words.
+pub(super) fn refusal(connections_max: usize) -> Vec<u8> {
+    const ENHANCE_YOUR_CALM: [u8; 4] = [0, 0, 0, 0x0b];
+    let words =
+        format!("this broker has as many connections as it takes ({connections_max}, connections-max)");
+    // Short: the words have one number.
+    let length = u8::try_from(8 + words.len()).unwrap_or(u8::MAX);
+    let settings = [0, 0, 0, 4, 0, 0, 0, 0, 0];
+    let goaway = [0, 0, length, 7, 0, 0, 0, 0, 0, 0, 0, 0, 0];
+    [&settings, goaway.as_slice(), &ENHANCE_YOUR_CALM, words.as_bytes()].concat()
 }

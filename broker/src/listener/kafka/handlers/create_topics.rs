@@ -1,0 +1,176 @@
+//! Topics to be made, one after the other. -1 for partitions or replicas is the broker's default in every version;
+//! where a client assigns replicas itself, it can only mean this broker.
+
+use super::Call;
+use crate::{
+    ids::TopicId,
+    listener::kafka::{error_code::Coded as _, names::broker_number},
+    metadata::topic_config,
+    service::{Context, CreatedTopic, NewTopic, Refusal},
+};
+use cairn_proto::kafka::{
+    ErrorCode,
+    create_topics::{
+        CreatableReplicaAssignment, CreatableTopic, CreatableTopicConfigs, CreatableTopicResult,
+        CreateTopicsRequest, CreateTopicsResponse,
+    },
+};
+use std::collections::{BTreeMap, BTreeSet};
+
+/// How the protocol writes "the default".
+const DEFAULT: i32 = -1;
+/// Sources of a config, by number: set for the topic, and the default.
+const SET_FOR_TOPIC: i8 = 1;
+const DEFAULT_CONFIG: i8 = 5;
+
+type Problem = (ErrorCode, String);
+
+pub(super) async fn handle(call: &Call, request: CreateTopicsRequest) -> Result<CreateTopicsResponse, Refusal> {
+    call.shared.broker.admission().admit(&call.context)?;
+    let context = call.until(request.timeout_ms);
+    let (mut seen, mut twice) = (BTreeSet::new(), BTreeSet::new());
+    for topic in &request.topics {
+        if !seen.insert(topic.name.clone()) {
+            twice.insert(topic.name.clone());
+        }
+    }
+    let mut topics = Vec::with_capacity(request.topics.len());
+    for topic in request.topics {
+        let name = topic.name.clone();
+        let outcome = match twice.contains(&name) {
+            true => Err((ErrorCode::INVALID_REQUEST, "the request names the topic twice".into())),
+            false => create(call, &context, topic, request.validate_only).await,
+        };
+        topics.push(outcome.unwrap_or_else(|(error_code, message)| CreatableTopicResult {
+            name,
+            error_code,
+            error_message: Some(message),
+            ..Default::default()
+        }));
+    }
+    Ok(CreateTopicsResponse { topics, ..Default::default() })
+}
+
+async fn create(
+    call: &Call,
+    context: &Context,
+    topic: CreatableTopic,
+    validate_only: bool,
+) -> Result<CreatableTopicResult, Problem> {
+    let broker = &call.shared.broker;
+    let (partitions, replication_factor) = match topic.assignments.as_slice() {
+        [] => numbers(&topic)?,
+        assignments => assigned(&topic, assignments, broker_number(broker.id()))?,
+    };
+    let mut configs = BTreeMap::new();
+    for config in topic.configs {
+        let no_value = || (ErrorCode::INVALID_CONFIG, format!("{} has no value", config.name));
+        let value = config.value.ok_or_else(no_value)?;
+        configs.insert(config.name, value);
+    }
+    let listed = configs_of(&configs);
+    let name = topic.name.clone();
+    let new = NewTopic { name: topic.name, partitions, replication_factor, configs, validate_only };
+    let created = broker.create_topic(context, new).await;
+    let created = created.map_err(|error| (error.code(), error.to_string()))?;
+    let CreatedTopic { topic: TopicId(id), partitions, replication_factor } = created;
+    Ok(CreatableTopicResult {
+        name,
+        topic_id: if validate_only { uuid::Uuid::nil() } else { id },
+        num_partitions: i32::try_from(partitions).unwrap_or(i32::MAX),
+        replication_factor: i16::try_from(replication_factor).unwrap_or(i16::MAX),
+        configs: Some(listed),
+        ..Default::default()
+    })
+}
+
+/// Partitions and replicas as counted by the client; `None` is the default.
+fn numbers(topic: &CreatableTopic) -> Result<(Option<u32>, Option<u32>), Problem> {
+    let partitions = count(topic.num_partitions).map_err(|given| {
+        (ErrorCode::INVALID_PARTITIONS, format!("{given} partitions: at least 1, or -1 for the default"))
+    })?;
+    let replicas = count(topic.replication_factor.into()).map_err(|given| {
+        (ErrorCode::INVALID_REPLICATION_FACTOR, format!("{given} replicas: at least 1, or -1 for the default"))
+    })?;
+    Ok((partitions, replicas))
+}
+
+fn count(given: i32) -> Result<Option<u32>, i32> {
+    match given {
+        DEFAULT => Ok(None),
+        _ => u32::try_from(given).ok().filter(|count| *count > 0).map(Some).ok_or(given),
+    }
+}
+
+/// As many partitions as are assigned, each to this broker alone.
+fn assigned(
+    topic: &CreatableTopic,
+    assignments: &[CreatableReplicaAssignment],
+    own: i32,
+) -> Result<(Option<u32>, Option<u32>), Problem> {
+    if topic.num_partitions != DEFAULT || i32::from(topic.replication_factor) != DEFAULT {
+        let message = "partitions are assigned: their number and that of the replicas must be -1";
+        return Err((ErrorCode::INVALID_REQUEST, message.into()));
+    }
+    let indexes: BTreeSet<i32> = assignments.iter().map(|assignment| assignment.partition_index).collect();
+    let in_order = (0..).zip(&indexes).all(|(expected, index)| expected == *index);
+    let here = assignments.iter().all(|assignment| assignment.broker_ids == [own]);
+    if indexes.len() != assignments.len() || !in_order || !here {
+        let message = format!("assign partitions 0, 1, 2, …, each once, and each to broker {own} alone");
+        return Err((ErrorCode::INVALID_REPLICA_ASSIGNMENT, message));
+    }
+    Ok((Some(u32::try_from(assignments.len()).unwrap_or(u32::MAX)), Some(1)))
+}
+
+/// All settings of a topic, with what was set.
+fn configs_of(set: &BTreeMap<String, String>) -> Vec<CreatableTopicConfigs> {
+    let config = |setting: &topic_config::Setting| {
+        let given = set.get(setting.name);
+        CreatableTopicConfigs {
+            name: setting.name.to_owned(),
+            value: Some(given.cloned().unwrap_or_else(|| setting.default.to_owned())),
+            config_source: if given.is_some() { SET_FOR_TOPIC } else { DEFAULT_CONFIG },
+            ..Default::default()
+        }
+    };
+    topic_config::SETTINGS.iter().map(config).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn topic(num_partitions: i32, replication_factor: i16) -> CreatableTopic {
+        CreatableTopic { num_partitions, replication_factor, ..Default::default() }
+    }
+
+    #[test]
+    fn minus_one_is_the_default_and_zero_is_none() {
+        assert_eq!(numbers(&topic(-1, -1)), Ok((None, None)));
+        assert_eq!(numbers(&topic(3, 1)), Ok((Some(3), Some(1))));
+        let code = |topic| numbers(&topic).expect_err("refused").0;
+        assert_eq!(code(topic(0, 1)), ErrorCode::INVALID_PARTITIONS);
+        assert_eq!(code(topic(-2, 1)), ErrorCode::INVALID_PARTITIONS);
+        assert_eq!(code(topic(1, 0)), ErrorCode::INVALID_REPLICATION_FACTOR);
+    }
+
+    #[test]
+    fn assignments_name_each_partition_once_and_this_broker() {
+        let assign = |rows: &[(i32, &[i32])]| {
+            let row = |(index, brokers): &(i32, &[i32])| CreatableReplicaAssignment {
+                partition_index: *index,
+                broker_ids: brokers.to_vec(),
+            };
+            let rows: Vec<_> = rows.iter().map(row).collect();
+            assigned(&topic(-1, -1), &rows, 7).map_err(|(code, _)| code)
+        };
+        assert_eq!(assign(&[(1, &[7]), (0, &[7])]), Ok((Some(2), Some(1))));
+        let wrong: [&[(i32, &[i32])]; 5] =
+            [&[(1, &[7])], &[(0, &[7]), (0, &[7])], &[(0, &[8])], &[(0, &[7, 8])], &[(0, &[])]];
+        for rows in wrong {
+            assert_eq!(assign(rows), Err(ErrorCode::INVALID_REPLICA_ASSIGNMENT), "{rows:?}");
+        }
+        let both = assigned(&topic(1, -1), &[CreatableReplicaAssignment::default()], 0);
+        assert_eq!(both.expect_err("refused").0, ErrorCode::INVALID_REQUEST);
+    }
+}

@@ -1,0 +1,47 @@
+//! One file for each API: a request of it into calls of the broker, their answers into its response. A new one is a
+//! file with a function `handle`, and a line in the table.
+
+pub(super) mod produce;
+
+use super::answering::Call;
+use crate::service::Refusal;
+use cairn_proto::kafka::{ApiKey, RequestBody, ResponseBody};
+
+/// The APIs that are served, and advertised: `Name => file`. Produce is served besides.
+macro_rules! handlers {
+    ($($api:ident => $module:ident,)*) => {
+        $(mod $module;)*
+
+        /// What is served, and advertised.
+        pub(super) const SERVED: &[ApiKey] = &[ApiKey::Produce, $(ApiKey::$api),*];
+
+        /// The response.
+        ///
+        /// # Errors
+        /// The broker is shutting down: the connection ends.
+        pub(super) async fn answer(call: &Call, request: RequestBody) -> Result<ResponseBody, Refusal> {
+            match request {
+                // In boxes, so that a connection is not as large as the largest of them.
+                $(RequestBody::$api(request) => Ok(Box::pin($module::handle(call, request)).await?.into()),)*
+                other => unreachable!("{} was let in and has no handler", other.api()),
+            }
+        }
+    };
+}
+
+handlers! {
+    ApiVersions => api_versions,
+    CreateTopics => create_topics,
+    DeleteTopics => delete_topics,
+    DescribeCluster => describe_cluster,
+    Fetch => fetch,
+    InitProducerId => init_producer_id,
+    ListOffsets => list_offsets,
+    Metadata => metadata,
+    OffsetForLeaderEpoch => offset_for_leader_epoch,
+}
+
+/// Whether requests of this API are let in.
+pub(super) fn serves(api: ApiKey) -> bool {
+    SERVED.contains(&api)
+}
