@@ -72,7 +72,7 @@ kafka_address=$("$KAFKA" start --brokers 1 | tail -n 1)
 kafka_pid=$("$KAFKA" stat | awk '{ for (i = 1; i <= NF; i++) if ($i ~ /^[0-9]+$/ && $i > 100) { print $i; exit } }')
 cairn_address=127.0.0.1:19595
 # CAIRN_… are the broker's own settings, and it refuses what it does not know.
-env -u CAIRN_BENCH_DIR "$broker_program" --data-dir "$scratch/data" --listen-grpc "$cairn_address" --listen-http off >"$scratch/log" 2>&1 &
+env -u CAIRN_BENCH_DIR "$broker_program" --data-dir "$scratch/data" --listen-grpc "$cairn_address" --listen-kafka off --listen-http off >"$scratch/log" 2>&1 &
 broker_pid=$!
 for _ in $(seq 100); do "$cairn" --broker "$cairn_address" cluster status >/dev/null 2>&1 && break; sleep 0.1; done
 

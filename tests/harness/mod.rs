@@ -4,6 +4,7 @@
 pub mod command_line;
 pub mod faulty_disk;
 pub mod history;
+pub mod kafka;
 pub mod load;
 mod log;
 pub mod process;
