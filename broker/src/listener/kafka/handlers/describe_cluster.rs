@@ -56,6 +56,6 @@ mod tests {
             [5, 7, 8, 9, 10, 11, 12];
         let operations =
             [create, alter, describe, cluster_action, describe_configs, alter_configs, idempotent_write];
-        assert_eq!(CLUSTER_OPERATIONS, operations.iter().map(|bit| 1 << bit).sum());
+        assert_eq!(CLUSTER_OPERATIONS, operations.iter().map(|bit| 1 << bit).sum::<i32>());
     }
 }

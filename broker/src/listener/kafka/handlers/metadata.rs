@@ -138,6 +138,6 @@ mod tests {
         let [describe_configs, alter_configs] = [10, 11];
         let operations =
             [read, write, create, delete, alter, describe, describe_configs, alter_configs];
-        assert_eq!(TOPIC_OPERATIONS, operations.iter().map(|bit| 1 << bit).sum());
+        assert_eq!(TOPIC_OPERATIONS, operations.iter().map(|bit| 1 << bit).sum::<i32>());
     }
 }
