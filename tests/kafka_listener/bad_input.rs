@@ -3,6 +3,7 @@
 
 use super::{Served, batch};
 use anyhow::{Result, ensure};
+use bytes::Buf as _;
 use cairn_proto::kafka::{ApiKey, ErrorCode, RequestBody, metadata::MetadataRequest};
 use cairn_tests::{
     kafka::{KafkaConnection, expect_code, produce_request},
@@ -10,7 +11,6 @@ use cairn_tests::{
     seed,
     witness::Witness,
 };
-use bytes::Buf as _;
 use rand::{Rng as _, RngCore as _};
 use std::time::{Duration, Instant};
 
@@ -120,6 +120,26 @@ async fn damaged_requests_of_every_api_are_answered_or_close_the_connection() ->
         }
     }
     println!("the witness: {:?}", witness.finish().await?);
+    served.end().await
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn one_connection_too_many_is_closed_and_a_place_that_is_left_is_free() -> Result<()> {
+    let mut served = Served::begin_with(&["--connections-max", "2"]).await?;
+    served.kafka.call(12, &MetadataRequest::default()).await?;
+    let mut second = served.another().await?;
+    second.call(12, &MetadataRequest::default()).await?;
+    served.another().await?.closed(PATIENCE).await?;
+    drop(second);
+    let started = Instant::now();
+    loop {
+        let mut again = served.another().await?;
+        if again.call(12, &MetadataRequest::default()).await.is_ok() {
+            break;
+        }
+        ensure!(started.elapsed() < PATIENCE, "the place of a closed connection is not free");
+        tokio::time::sleep(Duration::from_millis(20)).await;
+    }
     served.end().await
 }
 

@@ -104,7 +104,11 @@ async fn a_long_poll_ends_when_enough_is_there_or_the_time_is_up() -> Result<()>
         served.kafka.send(FETCH, &long.request()).await?;
         for _ in 0..batches {
             tokio::time::sleep(Duration::from_millis(50)).await;
-            expect_code(producer.produce(11, TOPIC, batch(&[b"awaited"])?).await?.error_code, ErrorCode::NONE, "")?;
+            expect_code(
+                producer.produce(11, TOPIC, batch(&[b"awaited"])?).await?.error_code,
+                ErrorCode::NONE,
+                "",
+            )?;
         }
         let (_, response) = served.kafka.receive::<cairn_proto::kafka::fetch::FetchRequest>(FETCH).await?;
         let data = &response.responses[0].partitions[0];
@@ -116,6 +120,22 @@ async fn a_long_poll_ends_when_enough_is_there_or_the_time_is_up() -> Result<()>
     let short = Fetch { min_bytes: 1 << 20, max_wait_ms: 200, ..fetch(topic_id, 0) };
     ensure!(values(&served.kafka.fetch(FETCH, &short).await?)?.len() == 7, "seven records");
     served.end().await
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_long_poll_does_not_hold_the_broker_up() -> Result<()> {
+    let mut served = Served::begin().await?;
+    let topic_id = served.kafka.create_topic(TOPIC, 1).await?;
+    let mut waiting = served.another().await?;
+    let long = Fetch { min_bytes: 1, max_wait_ms: 60_000, ..fetch(topic_id, 0) };
+    waiting.send(FETCH, &long.request()).await?;
+    tokio::time::sleep(Duration::from_millis(100)).await;
+    let started = Instant::now();
+    served.end().await?;
+    ensure!(started.elapsed() < Duration::from_secs(5), "the broker ended after {:?}", started.elapsed());
+    let (_, response) = waiting.receive::<cairn_proto::kafka::fetch::FetchRequest>(FETCH).await?;
+    ensure!(values(&response.responses[0].partitions[0])?.is_empty(), "{response:?}");
+    Ok(())
 }
 
 /// The end of partition 0, and the current epoch.
@@ -131,8 +151,14 @@ async fn list_offset(
 ) -> Result<cairn_proto::kafka::list_offsets::ListOffsetsPartitionResponse> {
     let partitions = vec![ListOffsetsPartition { timestamp, ..Default::default() }];
     let topics = vec![ListOffsetsTopic { name: TOPIC.into(), partitions }];
-    let response = kafka.call(version, &ListOffsetsRequest { replica_id: -1, topics, ..Default::default() }).await?;
-    response.topics.into_iter().next().and_then(|topic| topic.partitions.into_iter().next()).context("an answer")
+    let response =
+        kafka.call(version, &ListOffsetsRequest { replica_id: -1, topics, ..Default::default() }).await?;
+    response
+        .topics
+        .into_iter()
+        .next()
+        .and_then(|topic| topic.partitions.into_iter().next())
+        .context("an answer")
 }
 
 /// One request over many partitions, of which one gets a record.

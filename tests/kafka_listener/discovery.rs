@@ -27,10 +27,8 @@ const TIER_1: [ApiKey; 10] = [
 async fn the_apis_of_tier_1_are_advertised_in_every_version_of_the_question() -> Result<()> {
     let mut served = Served::begin().await?;
     for version in ApiKey::ApiVersions.served() {
-        let request = ApiVersionsRequest {
-            client_software_name: "raw".into(),
-            client_software_version: "1.0".into(),
-        };
+        let request =
+            ApiVersionsRequest { client_software_name: "raw".into(), client_software_version: "1.0".into() };
         let response = served.kafka.call(version, &request).await?;
         expect_code(response.error_code, ErrorCode::NONE, "ApiVersions")?;
         for api in TIER_1 {

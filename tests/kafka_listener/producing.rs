@@ -23,7 +23,8 @@ const PRODUCE: i16 = 11;
 
 /// Everything that partition 0 holds.
 async fn content(kafka: &mut KafkaConnection, topic_id: Uuid) -> Result<(i64, Bytes)> {
-    let fetch = Fetch { topic: TOPIC, topic_id, offset: 0, min_bytes: 0, max_wait_ms: 0, max_bytes: 64 << 20 };
+    let fetch =
+        Fetch { topic: TOPIC, topic_id, offset: 0, min_bytes: 0, max_wait_ms: 0, max_bytes: 64 << 20 };
     let data = kafka.fetch(16, &fetch).await?;
     expect_code(data.error_code, ErrorCode::NONE, "Fetch")?;
     Ok((data.high_watermark, data.records.context("records")?))
@@ -42,7 +43,8 @@ async fn replies_come_in_the_order_of_the_requests() -> Result<()> {
         }
         let value = number.to_string();
         let records = batch(&[value.as_bytes()])?;
-        request.topic_data[0].partition_data = vec![PartitionProduceData { index: 0, records: Some(records) }];
+        request.topic_data[0].partition_data =
+            vec![PartitionProduceData { index: 0, records: Some(records) }];
         // One with nothing to wait for, between those that wait for a sync.
         let unknown = number % 10 == 3;
         request.topic_data[0].name = if unknown { "unknown".into() } else { TOPIC.into() };
@@ -76,13 +78,9 @@ async fn each_codec_in_each_version_comes_back_byte_for_byte() -> Result<()> {
     let long = vec![b'x'; 30_000];
     let mut expected = Vec::new();
     for version in ApiKey::Produce.served() {
-        for codec in [
-            Compression::None,
-            Compression::Gzip,
-            Compression::Snappy,
-            Compression::Lz4,
-            Compression::Zstd,
-        ] {
+        for codec in
+            [Compression::None, Compression::Gzip, Compression::Snappy, Compression::Lz4, Compression::Zstd]
+        {
             let records = compressed(codec, &[b"short", &long, b""])?;
             let result = served.kafka.produce(version, TOPIC, records.clone()).await?;
             if codec == Compression::Zstd && version < 7 {

@@ -42,7 +42,10 @@ async fn topics_are_made_or_refused_in_every_version() -> Result<()> {
             expect_code(result.error_code, expected, &format!("{} in version {version}", topic.name))?;
             ensure!(result.name == topic.name, "{result:?}");
             if expected.is_none() {
-                ensure!(version < 5 || (result.num_partitions, result.replication_factor) == (1, 1), "{result:?}");
+                ensure!(
+                    version < 5 || (result.num_partitions, result.replication_factor) == (1, 1),
+                    "{result:?}"
+                );
                 ensure!(version < 7 || !result.topic_id.is_nil(), "{result:?}");
             }
         }
@@ -51,7 +54,8 @@ async fn topics_are_made_or_refused_in_every_version() -> Result<()> {
     for result in served.kafka.call(7, &twice).await?.topics {
         expect_code(result.error_code, ErrorCode::INVALID_REQUEST, "twice")?;
     }
-    let configured = CreatableTopic { configs: vec![set("retention.ms", "5000")], ..topic("only-checked", 2, 1) };
+    let configured =
+        CreatableTopic { configs: vec![set("retention.ms", "5000")], ..topic("only-checked", 2, 1) };
     let checked = CreateTopicsRequest { topics: vec![configured], validate_only: true, ..Default::default() };
     let response = served.kafka.call(7, &checked).await?;
     let result = response.topics.first().context("a result")?;

@@ -4,7 +4,9 @@
 use super::{Broker, Context, Refusal, within};
 use crate::{
     ids::{MetadataIndex, Offset, PartitionIndex, TopicId, TopicPartition},
-    metadata::{ClusterState, Command, Outcome, ProposeError, Rejection, Topic, topic_config::MAX_MESSAGE_BYTES},
+    metadata::{
+        ClusterState, Command, Outcome, ProposeError, Rejection, Topic, topic_config::MAX_MESSAGE_BYTES,
+    },
     replication::{DeleteRecordsError, PartitionStatus},
 };
 use std::{collections::BTreeMap, ops::Bound, sync::Arc, time::Duration};
@@ -207,12 +209,17 @@ impl Broker {
     ///
     /// # Errors
     /// See [`TopicError`].
-    pub async fn find_or_create_topic(&self, context: &Context, name: &str) -> Result<Arc<Topic>, TopicError> {
+    pub async fn find_or_create_topic(
+        &self,
+        context: &Context,
+        name: &str,
+    ) -> Result<Arc<Topic>, TopicError> {
         if let Ok(topic) = self.topic_named(name) {
             return Ok(topic);
         }
         let (name, configs) = (name.to_owned(), BTreeMap::new());
-        let new = NewTopic { name, partitions: None, replication_factor: None, configs, validate_only: false };
+        let new =
+            NewTopic { name, partitions: None, replication_factor: None, configs, validate_only: false };
         let name = new.name.clone();
         match self.create_topic(context, new).await {
             // Somebody else was first.

@@ -95,7 +95,8 @@ impl Call {
     /// The context of a call that the client gives so long; it does not say with 0 or less.
     pub(super) fn until(&self, timeout_ms: i32) -> Context {
         let timeout = u64::try_from(timeout_ms).ok().filter(|timeout_ms| *timeout_ms > 0);
-        let end = |timeout_ms| self.shared.broker.clock().now().0.saturating_add(Duration::from_millis(timeout_ms));
+        let end =
+            |timeout_ms| self.shared.broker.clock().now().0.saturating_add(Duration::from_millis(timeout_ms));
         Context { deadline: timeout.map(|timeout_ms| Monotonic(end(timeout_ms))), ..self.context.clone() }
     }
 

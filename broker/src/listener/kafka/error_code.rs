@@ -42,7 +42,9 @@ impl Coded for ProduceError {
             Self::NotLeader | Self::ShuttingDown => ErrorCode::NOT_LEADER_OR_FOLLOWER,
             Self::FencedLeaderEpoch { .. } => ErrorCode::FENCED_LEADER_EPOCH,
             Self::UnknownLeaderEpoch { .. } => ErrorCode::UNKNOWN_LEADER_EPOCH,
-            Self::Corrupt(error) | Self::Invalid(error @ BatchError::UnknownCompression { .. }) => error.code(),
+            Self::Corrupt(error) | Self::Invalid(error @ BatchError::UnknownCompression { .. }) => {
+                error.code()
+            }
             Self::Invalid(_) => ErrorCode::INVALID_RECORD,
             Self::TooLarge { .. } | Self::BeyondJournal { .. } => ErrorCode::MESSAGE_TOO_LARGE,
             Self::InvalidTimestamp { .. } => ErrorCode::INVALID_TIMESTAMP,
@@ -149,4 +151,3 @@ impl Coded for Rejection {
         }
     }
 }
-

@@ -220,6 +220,8 @@ impl FrameReader {
             return Ok(stream.readable().await?);
         }
         let idle_timeout = self.limits.idle_timeout;
-        Ok(timeout(idle_timeout, stream.readable()).await.map_err(|_elapsed| FrameError::Idle(idle_timeout))??)
+        Ok(timeout(idle_timeout, stream.readable())
+            .await
+            .map_err(|_elapsed| FrameError::Idle(idle_timeout))??)
     }
 }

@@ -16,8 +16,6 @@ mod frame_reader;
 mod handlers;
 mod names;
 
-
-
 use super::{Accept, ConnectionLimits};
 use crate::service::Broker;
 use connection::Connection;

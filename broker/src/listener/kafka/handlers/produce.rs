@@ -17,9 +17,7 @@ use bytes::Bytes;
 use cairn_proto::{
     kafka::{
         ErrorCode, Frame,
-        produce::{
-            self as wire, PartitionProduceResponse, ProduceResponse, TopicProduceResponse,
-        },
+        produce::{self as wire, PartitionProduceResponse, ProduceResponse, TopicProduceResponse},
         response_frame,
     },
     record::{BatchHeader, Compression},
