@@ -28,7 +28,7 @@ use parts::Opened;
 use registration::Registered;
 use sockets::Sockets;
 use std::{net::SocketAddr, path::Path, sync::Arc, time::Duration};
-use tokio::task::JoinSet;
+use tokio::{net::TcpListener, task::JoinSet};
 use tokio_util::sync::CancellationToken;
 
 /// After calls were given their time, the sockets get this much to close.
@@ -112,22 +112,7 @@ impl Node {
             metrics: Metrics::new(),
             start_problems: problems,
         })?;
-        if let Some(listener) = bound.grpc {
-            listeners.spawn(grpc::serve(
-                listener,
-                broker.clone(),
-                parts::grpc_options(&config),
-                stop.clone(),
-            ));
-        }
-        if !bound.kafka.is_empty() {
-            listeners.spawn(kafka::serve(
-                bound.kafka,
-                broker.clone(),
-                parts::kafka_options(&config),
-                stop.clone(),
-            ));
-        }
+        serve_clients(&mut listeners, (bound.grpc, bound.kafka), &broker, &config, &stop);
         // Nobody else sets it.
         let _ = state.broker.set(broker.clone());
         state.readiness.set(Phase::Serving);
@@ -226,6 +211,24 @@ impl Node {
             replicas.with_reserve(|| directory.write_clean_shutdown(&clean)).map_err(ShutdownError::CleanFile)
         });
         closing.await.unwrap_or_else(|error| Err(ShutdownError::Cut(error.to_string())))
+    }
+}
+
+/// Starts the listeners for clients that are on.
+fn serve_clients(
+    listeners: &mut JoinSet<Result<(), String>>,
+    (grpc, kafka): (Option<TcpListener>, Vec<TcpListener>),
+    broker: &Broker,
+    config: &Config,
+    stop: &CancellationToken,
+) {
+    if let Some(listener) = grpc {
+        let options = parts::grpc_options(config);
+        listeners.spawn(grpc::serve(listener, broker.clone(), options, stop.clone()));
+    }
+    if !kafka.is_empty() {
+        let options = parts::kafka_options(config);
+        listeners.spawn(kafka::serve(kafka, broker.clone(), options, stop.clone()));
     }
 }
 

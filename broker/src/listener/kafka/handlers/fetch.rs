@@ -54,7 +54,7 @@ pub(super) async fn handle(call: &Call, request: FetchRequest) -> Result<FetchRe
     let mut partitions = partitions.into_iter();
     let mut one = |wanted: &FetchPartition| {
         let answer = match partitions.next() {
-            Some(Ok(())) => reads.next().map_or(Err(ErrorCode::UNKNOWN_SERVER_ERROR), Ok),
+            Some(Ok(())) => reads.next().ok_or(ErrorCode::UNKNOWN_SERVER_ERROR),
             Some(Err(code)) => Err(code),
             None => Err(ErrorCode::UNKNOWN_SERVER_ERROR),
         };
