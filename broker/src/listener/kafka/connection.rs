@@ -73,7 +73,8 @@ impl Connection {
         loop {
             match self.event().await? {
                 Event::Answered => self.reply_in_turn().await?,
-                Event::Received(Some(frame)) => self.handle(frame).await?,
+                // In a box, so that a connection that waits is small.
+                Event::Received(Some(frame)) => Box::pin(self.handle(frame)).await?,
                 // What is under way is answered also to a client that has half-closed.
                 Event::Received(None) | Event::Draining => return self.reply_to_all().await,
             }

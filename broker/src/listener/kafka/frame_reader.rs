@@ -100,8 +100,7 @@ impl FrameReader {
                     return Ok(Some(frame));
                 }
             }
-            self.make_room(front.as_ref());
-            if !self.receive(stream, may_idle).await? {
+            if !self.receive(stream, front.as_ref(), may_idle).await? {
                 return if self.buffer.is_empty() { Ok(None) } else { Err(FrameError::Cut) };
             }
         }
@@ -171,10 +170,7 @@ impl FrameReader {
         } else {
             self.buffer.split_to(front.bytes).freeze()
         };
-        if self.buffer.is_empty() {
-            // An idle connection holds no buffer.
-            self.buffer = BytesMut::new();
-        }
+        self.let_go();
         Some(ReceivedFrame { bytes, memory })
     }
 
@@ -194,14 +190,28 @@ impl FrameReader {
     }
 
     /// Reads what there is; `false` at the end.
-    async fn receive(&mut self, stream: &TcpStream, may_idle: bool) -> Result<bool, FrameError> {
+    async fn receive(
+        &mut self,
+        stream: &TcpStream,
+        front: Option<&Front>,
+        may_idle: bool,
+    ) -> Result<bool, FrameError> {
         loop {
             self.readable(stream, may_idle).await?;
+            // Only now: who says nothing holds no buffer.
+            self.make_room(front);
             match stream.try_read_buf(&mut self.buffer) {
                 Ok(count) => return Ok(count > 0),
-                Err(error) if error.kind() == io::ErrorKind::WouldBlock => {}
+                Err(error) if error.kind() == io::ErrorKind::WouldBlock => self.let_go(),
                 Err(error) => return Err(error.into()),
             }
+        }
+    }
+
+    /// An idle connection holds no buffer.
+    fn let_go(&mut self) {
+        if self.buffer.is_empty() {
+            self.buffer = BytesMut::new();
         }
     }
 
