@@ -262,7 +262,42 @@ async fn offsets_by_position_time_and_epoch() -> Result<()> {
     served.end().await
 }
 
-/// The broker names no sessions, and whoever believes in one is told.
+/// KIP-227: partitions are named once; what has nothing new is left out.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_fetch_session_answers_with_what_is_new() -> Result<()> {
+    let mut served = Served::begin().await?;
+    let topic_id = served.kafka.create_topic(TOPIC, 3).await?;
+    for version in [7, 12, 13, 16] {
+        let mut request = fetch(topic_id, 0).request();
+        let template = request.topics[0].partitions[0].clone();
+        request.topics[0].partitions =
+            (0..3).map(|partition| FetchPartition { partition, ..template.clone() }).collect();
+        (request.session_epoch, request.min_bytes, request.max_wait_ms) = (0, 1, 100);
+        let (end, _) = ends(&mut served.kafka).await?;
+        request.topics[0].partitions[0].fetch_offset = end;
+        let response = served.kafka.call(version, &request).await?;
+        ensure!(response.session_id > 0 && response.responses[0].partitions.len() == 3, "{response:?}");
+
+        request.topics.clear();
+        (request.session_id, request.session_epoch) = (response.session_id, 1);
+        let response = served.kafka.call(version, &request).await?;
+        ensure!(response.session_id == request.session_id && response.responses.is_empty(), "{response:?}");
+
+        served.kafka.produce(11, TOPIC, batch(&[b"new"])?).await?;
+        request.session_epoch = 2;
+        let response = served.kafka.call(version, &request).await?;
+        ensure!(response.responses.len() == 1, "{response:?}");
+        let told = &response.responses[0].partitions;
+        ensure!(told.len() == 1 && values(&told[0])? == [(end, b"new".to_vec())], "{told:?}");
+
+        request.session_epoch = 2;
+        let response = served.kafka.call(version, &request).await?;
+        expect_code(response.error_code, ErrorCode::INVALID_FETCH_SESSION_EPOCH, "an epoch again")?;
+    }
+    served.end().await
+}
+
+/// Whoever believes in a session that there is not is told.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_fetch_session_that_does_not_exist() -> Result<()> {
     let mut served = Served::begin().await?;

@@ -12,6 +12,7 @@
 mod answering;
 mod connection;
 mod error_code;
+mod fetch_sessions;
 mod frame_reader;
 mod handlers;
 mod names;
@@ -19,6 +20,7 @@ mod names;
 use super::{Accept, ConnectionLimits};
 use crate::service::Broker;
 use connection::Connection;
+use fetch_sessions::FetchSessions;
 use std::{sync::Arc, time::Duration};
 use tokio::{net::TcpListener, task::JoinSet};
 use tokio_stream::StreamExt as _;
@@ -40,6 +42,7 @@ pub struct KafkaOptions {
 struct Shared {
     broker: Broker,
     options: KafkaOptions,
+    fetch_sessions: FetchSessions,
 }
 
 /// Serves until `stop` is cancelled and the last connection has ended. Dropped, it ends them where they are.
@@ -55,7 +58,7 @@ pub async fn serve(
     // There is no reply to a request that has not been made: one too many is just closed.
     let refusal = Vec::new();
     let mut accepted = Accept::new(listeners, options.connections, refusal, broker.metrics().clone());
-    let shared = Arc::new(Shared { broker, options });
+    let shared = Arc::new(Shared { broker, options, fetch_sessions: FetchSessions::default() });
     let mut connections = JoinSet::new();
     loop {
         let accepted = tokio::select! {

@@ -1,11 +1,12 @@
-//! Batches for consumers: what there is, or what comes while the client waits. There are no fetch sessions: every request
-//! names all its partitions, which the protocol allows by answering with session 0 (KIP-227).
+//! Batches for consumers: what there is, or what comes while the client waits. Which partitions those are, a session may
+//! know.
 
 use super::Call;
 use crate::{
     ids::Offset,
     listener::kafka::{
         error_code::Coded as _,
+        fetch_sessions::Entry,
         names::{TopicKey, known_epoch, partition},
     },
     metadata::ClusterState,
@@ -15,10 +16,7 @@ use crate::{
 use bytes::Bytes;
 use cairn_proto::kafka::{
     ErrorCode,
-    fetch::{
-        EpochEndOffset, FetchPartition, FetchRequest, FetchResponse, FetchTopic, FetchableTopicResponse,
-        PartitionData,
-    },
+    fetch::{EpochEndOffset, FetchRequest, FetchResponse, FetchableTopicResponse, PartitionData},
 };
 use std::time::Duration;
 
@@ -30,49 +28,59 @@ const DIVERGING_SINCE: i16 = 12;
 const COMMITTED: i8 = 1;
 
 pub(super) async fn handle(call: &Call, request: FetchRequest) -> Result<FetchResponse, Refusal> {
+    let sessions = &call.shared.fetch_sessions;
+    let by_id = call.version >= BY_ID_SINCE;
+    let fetching = match sessions.begin(&request, by_id) {
+        Ok(fetching) => fetching,
+        Err(error_code) => return Ok(FetchResponse { error_code, ..Default::default() }),
+    };
+    let answers = read(call, &request, &fetching.entries).await?;
+    let now = call.shared.broker.clock().now();
+    let (session_id, told) = sessions.finish(fetching, answers, by_id, now);
+    let response = FetchResponse { session_id, responses: by_topic(told), ..Default::default() };
+    count(call, &response);
+    Ok(response)
+}
+
+/// An answer for each of the partitions.
+async fn read(call: &Call, request: &FetchRequest, entries: &[Entry]) -> Result<Vec<PartitionData>, Refusal> {
     let broker = &call.shared.broker;
-    if request.session_epoch > 0 {
-        let error_code = ErrorCode::FETCH_SESSION_ID_NOT_FOUND;
-        return Ok(FetchResponse { error_code, ..Default::default() });
-    }
     let image = broker.cluster(&call.context)?;
-    let mut asked = Vec::new();
-    let mut partitions = Vec::new();
-    for topic in &request.topics {
-        for wanted in &topic.partitions {
-            let question = question(&image, topic, wanted, call.version);
-            partitions.push(question.map(|question| asked.push(question)));
-        }
-    }
+    let mut asked = Vec::with_capacity(entries.len());
+    let understood: Vec<Result<(), ErrorCode>> = entries
+        .iter()
+        .map(|entry| question(&image, entry, call.version).map(|question| asked.push(question)))
+        .collect();
     let wanted = FetchOnce {
         bytes_max: size(request.max_bytes),
         bytes_min: size(request.min_bytes),
-        wait_max: wait(call, &request, &partitions),
+        wait_max: wait(call, request, &understood),
         partitions: asked,
     };
     let mut reads = broker.fetch_once(&call.context, wanted).await?.into_iter();
-    let mut partitions = partitions.into_iter();
-    let mut one = |wanted: &FetchPartition| {
-        let answer = match partitions.next() {
-            Some(Ok(())) => reads.next().ok_or(ErrorCode::UNKNOWN_SERVER_ERROR),
-            Some(Err(code)) => Err(code),
-            None => Err(ErrorCode::UNKNOWN_SERVER_ERROR),
+    let committed = request.isolation_level == COMMITTED;
+    let one = |(entry, understood): (&Entry, Result<(), ErrorCode>)| {
+        let index = entry.wanted.partition;
+        let read = understood.and_then(|()| reads.next().ok_or(ErrorCode::UNKNOWN_SERVER_ERROR));
+        let data = match read {
+            Ok(read) => answered(index, read, call.version),
+            Err(code) => failed(index, code),
         };
-        let data = match answer {
-            Ok(read) => answered(wanted.partition, read, call.version),
-            Err(code) => failed(wanted.partition, code),
-        };
-        let aborted_transactions = (request.isolation_level == COMMITTED).then(Vec::new);
-        PartitionData { aborted_transactions, ..data }
+        PartitionData { aborted_transactions: committed.then(Vec::new), ..data }
     };
-    let responses = request.topics.iter().map(|topic| FetchableTopicResponse {
-        topic: topic.topic.clone(),
-        topic_id: topic.topic_id,
-        partitions: topic.partitions.iter().map(&mut one).collect(),
-    });
-    let response = FetchResponse { responses: responses.collect(), ..Default::default() };
-    count(call, &response);
-    Ok(response)
+    Ok(entries.iter().zip(understood).map(one).collect())
+}
+
+/// Neighbours of one topic stand together.
+fn by_topic(told: Vec<(Entry, PartitionData)>) -> Vec<FetchableTopicResponse> {
+    let mut topics: Vec<FetchableTopicResponse> = Vec::new();
+    for (Entry { topic, topic_id, .. }, data) in told {
+        match topics.last_mut() {
+            Some(last) if last.topic == topic && last.topic_id == topic_id => last.partitions.push(data),
+            _ => topics.push(FetchableTopicResponse { topic, topic_id, partitions: vec![data] }),
+        }
+    }
+    topics
 }
 
 fn count(call: &Call, response: &FetchResponse) {
@@ -101,15 +109,11 @@ fn wait(call: &Call, request: &FetchRequest, partitions: &[Result<(), ErrorCode>
     wait.min(call.shared.options.idle_timeout)
 }
 
-fn question(
-    image: &ClusterState,
-    topic: &FetchTopic,
-    wanted: &FetchPartition,
-    version: i16,
-) -> Result<ReadRequest, ErrorCode> {
+fn question(image: &ClusterState, entry: &Entry, version: i16) -> Result<ReadRequest, ErrorCode> {
+    let wanted = &entry.wanted;
     let key = match version >= BY_ID_SINCE {
-        true => TopicKey::Id(topic.topic_id),
-        false => TopicKey::Name(&topic.topic),
+        true => TopicKey::Id(entry.topic_id),
+        false => TopicKey::Name(&entry.topic),
     };
     let topic = key.find(image)?;
     if wanted.fetch_offset < 0 {
