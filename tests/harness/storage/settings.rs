@@ -42,7 +42,7 @@ pub fn small_store_options() -> StoreOptions {
         reserve_bytes: 48 << 10,
         reserve_for_appends: false,
         producer_expiry_ms: 24 * 60 * 60 * 1000,
-        plant: None,
+        ..StoreOptions::default()
     }
 }
 
