@@ -126,26 +126,6 @@ async fn a_consumer_seeks_pauses_and_goes_on_over_restarts() -> Result<()> {
     tokio::task::block_in_place(|| stop_cleanly(broker))
 }
 
-/// What arrives while a consumer is being built does not move the place where its application begins.
-#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn a_new_consumer_stands_where_it_was_told_to_begin() -> Result<()> {
-    let scene = scene()?;
-    let broker = tokio::task::block_in_place(|| scene.small_broker().start())?;
-    let client = Client::connect(broker.grpc_address()).await?;
-    client.admin().create_topic(NewTopic::named(TOPIC)).await?;
-    let producer = client.producer().build().await?;
-    let now_ms = i64::try_from(std::time::UNIX_EPOCH.elapsed()?.as_millis())?;
-    for delivery in send(&producer, 0, 10, now_ms - 10 * SECOND_MS).await? {
-        delivery.await?;
-    }
-    for _ in 0..300 {
-        let consumer = client.consumer().assign(TOPIC, [0]).from(StartAt::Beginning).build().await?;
-        ensure!(consumer.position(TOPIC, 0) == Some(0), "at {:?}", consumer.position(TOPIC, 0));
-    }
-    client.close().await;
-    tokio::task::block_in_place(|| stop_cleanly(broker))
-}
-
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_producer_whose_broker_stands_still_ends_in_time_and_says_what_it_does_not_know() -> Result<()> {
     let scene = scene()?;

@@ -24,10 +24,11 @@ impl Missing {
         self.confirmed.clear();
     }
 
-    /// Notes a gap at the end of the tail.
-    pub(super) fn note_tail(&mut self, frames: u64) {
-        if frames > 0 {
-            self.note_gap(frames);
+    /// Notes a gap at the end of the tail: nothing behind it says how long it is.
+    pub(super) fn note_tail(&mut self, frames_at_least: u64) {
+        if frames_at_least > 0 {
+            self.note_gap(frames_at_least);
+            self.uncounted = true;
         }
     }
 

@@ -230,7 +230,6 @@ pub(super) fn recover(
     };
     scan.replay(&mut |sequence, frame| replay.apply(sequence, frame))?;
     if !scan.damage.is_empty() {
-        replay.missing.uncounted = scan.next_sequence > replay.next_sequence;
         replay.missing.note_tail(scan.next_sequence.saturating_sub(replay.next_sequence));
         replay.heal_rest()?;
     }

@@ -95,11 +95,11 @@ impl ConsumerBuilder {
             let text = "no partition is assigned: use assign or assign_all".to_owned();
             return Err(ConsumeError::InvalidOptions(text));
         }
+        // Where the application begins, not where the session will be when somebody looks.
+        let positions = partitions.iter().map(Assigned::fetch_offset).collect();
         let shared = Arc::new(Shared::new(Arc::clone(core), partitions, self.buffer_bytes, self.policy));
-        // Before anything can arrive: its positions are where the application begins, not where the session is.
-        let consumer = Consumer::new(Arc::clone(&shared), Arc::clone(&self.client));
-        core.tasks.spawn(session::run(shared));
-        Ok(consumer)
+        core.tasks.spawn(session::run(Arc::clone(&shared)));
+        Ok(Consumer { shared, _client: self.client, positions, current: None })
     }
 }
 

@@ -90,11 +90,6 @@ impl Shared {
 }
 
 impl Consumer {
-    fn new(shared: Arc<Shared>, client: Arc<Handle>) -> Self {
-        let positions = shared.state.lock().partitions.iter().map(Assigned::fetch_offset).collect();
-        Self { shared, _client: client, positions, current: None }
-    }
-
     /// The next record; `None` once the client is closed. Cancel-safe.
     pub async fn next_record(&mut self) -> Option<Result<ConsumedRecord, ConsumeError>> {
         poll_fn(|context| self.poll_record(context)).await

@@ -17,14 +17,10 @@ use super::{
 };
 use crate::{
     disk::{Disk, DiskResult, OpenMode},
-    ids::LogId,
     storage::{OpenError, frame::Frame},
 };
 use bytes::Bytes;
-use std::{
-    collections::BTreeSet,
-    path::{Path, PathBuf},
-};
+use std::path::{Path, PathBuf};
 
 /// Frames that were synced and cannot be read.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -37,8 +33,6 @@ pub(in crate::storage) struct JournalDamage {
     pub(in crate::storage) sequence: u64,
     /// What was found.
     pub(in crate::storage) detail: String,
-    /// Logs of whole frames behind the damage, ascending. Nobody can tell whose frames the damage held.
-    pub(in crate::storage) logs_behind: Vec<LogId>,
     /// An earlier start found it, and ended before a checkpoint covered it.
     pub(in crate::storage) is_known: bool,
 }
@@ -147,14 +141,16 @@ impl Scan {
 
     fn read_chain(&mut self, chain: Vec<HeadedFile>, directory: &Path) -> Result<(), OpenError> {
         let mut replays = self.check_beginning(chain.first(), directory);
-        let mut behind = BehindDamage::default();
+        // One beyond the highest sequence behind new damage.
+        let mut behind_end = 0;
         let successors: Vec<_> = chain.iter().skip(1).map(|next| Some(next.header)).chain([None]).collect();
         for (headed, successor) in chain.into_iter().zip(successors) {
             let mut bytes = FileBytes::new(std::sync::Arc::clone(&headed.file.file))?;
             if !replays {
-                let spans = behind.collect(&mut bytes, &headed);
+                let behind = all_groups(&mut bytes, &headed);
+                behind_end = behind_end.max(headed.header.first_sequence).max(behind.sequence_end);
                 self.bytes_read += bytes.bytes_read();
-                self.keep(headed, Some(bytes), spans);
+                self.keep(headed, Some(bytes), behind.spans);
                 continue;
             }
             let bound = successor.map(|next| next.predecessor);
@@ -162,7 +158,8 @@ impl Scan {
                 |end: LapEnd| (usize::try_from(end.position).unwrap_or(usize::MAX), end.sequence, end.chain);
             let mut walked =
                 walk(&mut bytes, &headed.header, Limits { bound: bound.map(in_memory), from: self.from });
-            replays = self.take(&headed, &mut walked, &mut behind)?;
+            replays = self.take(&headed, &mut walked)?;
+            behind_end = behind_end.max(walked.behind.sequence_end);
             if let Some(next) = successor.filter(|next| replays && next.first_sequence > walked.sequence) {
                 self.note_known_gap(&mut bytes, &headed, &mut walked, next.first_sequence);
             }
@@ -172,7 +169,7 @@ impl Scan {
                 live.free_at = next.first_sequence;
             }
         }
-        self.finish(behind);
+        self.finish(behind_end);
         Ok(())
     }
 
@@ -184,7 +181,6 @@ impl Scan {
             position: 0,
             sequence: from,
             detail,
-            logs_behind: Vec::new(),
             is_known,
         };
         match oldest.map(|oldest| oldest.header) {
@@ -213,12 +209,7 @@ impl Scan {
     }
 
     /// Takes note of how a file's walk ended; whether the next file's frames count.
-    fn take(
-        &mut self,
-        headed: &HeadedFile,
-        walked: &mut Walked,
-        behind: &mut BehindDamage,
-    ) -> Result<bool, OpenError> {
+    fn take(&mut self, headed: &HeadedFile, walked: &mut Walked) -> Result<bool, OpenError> {
         let path = headed.file.file.path();
         let position = walked.position as u64;
         let blemishes = walked.blemishes.iter();
@@ -232,7 +223,6 @@ impl Scan {
                 self.torn_tail = Some(format!("{} was cut at byte {position}: {detail}", path.display()));
             }
             Stop::Damaged(detail) => {
-                behind.add(&walked.behind);
                 walked.spans.append(&mut walked.behind.spans);
                 self.damage.push(damage_at(path, walked, detail.clone(), false));
             }
@@ -252,10 +242,9 @@ impl Scan {
         let (block, end) = (headed.header.block_bytes as usize, bytes.len());
         let mut behind = search(bytes, headed.header.lap, block, (walked.position, end), walked.sequence);
         walked.spans.append(&mut behind.spans);
-        let detail = format!("an earlier start found frames {} to {} damaged", walked.sequence, next - 1);
-        let mut damage = damage_at(headed.file.file.path(), walked, detail, true);
-        damage.logs_behind = behind.logs.into_iter().collect();
-        self.damage.push(damage);
+        let detail =
+            format!("an earlier start found damage among frames {} to {}", walked.sequence, next - 1);
+        self.damage.push(damage_at(headed.file.file.path(), walked, detail, true));
     }
 
     fn keep(&mut self, headed: HeadedFile, bytes: Option<FileBytes>, spans: Vec<Span>) {
@@ -264,15 +253,12 @@ impl Scan {
         self.live.push(LiveFile { file: headed.file, free_at: u64::MAX, bytes, spans, block_bytes });
     }
 
-    fn finish(&mut self, behind: BehindDamage) {
+    fn finish(&mut self, behind_end: u64) {
         let is_new = self.damage.last().is_some_and(|damage| !damage.is_known);
         self.next_sequence = self.end.sequence.max(self.from);
         if is_new {
             // The gap says so again at the next start, even where nothing behind the damage could be read.
-            self.next_sequence = behind.sequence_end.max(self.next_sequence + 1);
-            if let Some(damage) = self.damage.last_mut() {
-                damage.logs_behind = behind.logs.into_iter().collect();
-            }
+            self.next_sequence = behind_end.max(self.next_sequence + 1);
         } else if self.end.sequence < self.from {
             let (ended, from) = (self.end.sequence, self.from);
             let detail = format!("the journal ends at frame {ended}, the checkpoint covers all below {from}");
@@ -352,31 +338,13 @@ fn damage_at(path: &Path, walked: &Walked, detail: String, is_known: bool) -> Jo
         position: walked.position as u64,
         sequence: walked.sequence,
         detail,
-        logs_behind: Vec::new(),
         is_known,
     }
 }
 
-/// What stands behind new damage.
-#[derive(Default)]
-struct BehindDamage {
-    logs: BTreeSet<LogId>,
-    sequence_end: u64,
-}
-
-impl BehindDamage {
-    fn add(&mut self, behind: &Behind) {
-        self.logs.extend(behind.logs.iter().copied());
-        self.sequence_end = self.sequence_end.max(behind.sequence_end);
-    }
-
-    /// All whole groups of a later file.
-    fn collect(&mut self, bytes: &mut FileBytes, headed: &HeadedFile) -> Vec<Span> {
-        let (block, end) = (headed.header.block_bytes as usize, bytes.len());
-        let start = usize::try_from(headed.header.data_start()).unwrap_or(usize::MAX);
-        self.sequence_end = self.sequence_end.max(headed.header.first_sequence);
-        let found = search(bytes, headed.header.lap, block, (start, end), 0);
-        self.add(&found);
-        found.spans
-    }
+/// All whole groups of a file.
+fn all_groups(bytes: &mut FileBytes, headed: &HeadedFile) -> Behind {
+    let (block, end) = (headed.header.block_bytes as usize, bytes.len());
+    let start = usize::try_from(headed.header.data_start()).unwrap_or(usize::MAX);
+    search(bytes, headed.header.lap, block, (start, end), 0)
 }

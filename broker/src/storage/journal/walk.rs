@@ -9,8 +9,6 @@ use super::{
     frame_codec::{FRAME_HEADER_BYTES, FRAME_VERSION, FrameHead, FrameProblem, check_known},
     header::FileHeader,
 };
-use crate::ids::LogId;
-use std::collections::BTreeSet;
 
 /// A run of accepted frames, back to back or behind padding.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -50,7 +48,6 @@ pub(super) struct Walked {
 /// Whole groups behind a place.
 #[derive(Debug, Default)]
 pub(super) struct Behind {
-    pub(super) logs: BTreeSet<LogId>,
     /// Their frames.
     pub(super) spans: Vec<Span>,
     /// One beyond the highest sequence found.
@@ -302,9 +299,6 @@ fn rest_at(
         behind.first.get_or_insert(FirstBehind { position, sequence, chain, begins_group });
         behind.has_witness |= place.synced > missing;
         behind.sequence_end = behind.sequence_end.max(place.sequence + 1);
-        if head.log != LogId(0) {
-            behind.logs.insert(head.log);
-        }
         expected = Expected::Exactly(place.sequence + 1, head.checksum);
         at += head.length;
         if place.last {
