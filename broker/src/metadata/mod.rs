@@ -42,4 +42,4 @@ pub use record::{
 };
 pub use state::ClusterState;
 pub use topic_config::{ConfigError, TimestampType, TopicConfig};
-pub use topic_name::{TopicNameError, is_topic_name};
+pub use topic_name::{NAME_LENGTH_MAX as TOPIC_NAME_LENGTH_MAX, TopicNameError, is_topic_name};

@@ -1,7 +1,7 @@
 //! Which names a topic may have: Kafka's rules, so that every name works with every client and as a metric label.
 
-/// The longest name, in characters.
-pub(super) const NAME_LENGTH_MAX: usize = 249;
+/// The longest name, in characters, each of which is one byte.
+pub const NAME_LENGTH_MAX: usize = 249;
 
 /// Why a name is refused.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]

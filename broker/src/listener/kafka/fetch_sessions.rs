@@ -5,7 +5,7 @@
 //! that is lost on the way costs its client one full request. There are never more sessions, nor more partitions in
 //! them, than the limits say: beyond them a client is answered without a session.
 
-use crate::clock::Monotonic;
+use crate::{clock::Monotonic, metadata::TOPIC_NAME_LENGTH_MAX};
 use cairn_proto::kafka::{
     ErrorCode,
     fetch::{FetchPartition, FetchRequest, FetchTopic, PartitionData},
@@ -21,8 +21,6 @@ use uuid::Uuid;
 const SESSIONS_MAX: usize = 1000;
 /// Partitions of all sessions together.
 const PARTITIONS_MAX: usize = 200_000;
-/// Longer names are no topic's; they are answered, and not remembered.
-const TOPIC_BYTES_MAX: usize = 249;
 /// A session may make room for another when it was not used for this long.
 const UNUSED: Duration = Duration::from_secs(120);
 /// No session.
@@ -169,7 +167,8 @@ impl FetchSessions {
         }
         let partitions: usize = sessions.values().map(|session| session.entries.len()).sum();
         let nothing = id.is_none() && session.entries.is_empty();
-        let too_long = session.entries.iter().any(|entry| entry.topic.len() > TOPIC_BYTES_MAX);
+        // Longer names are no topic's; they are answered, and not remembered.
+        let too_long = session.entries.iter().any(|entry| entry.topic.len() > TOPIC_NAME_LENGTH_MAX);
         if nothing || too_long || partitions.saturating_add(session.entries.len()) > PARTITIONS_MAX {
             return NO_SESSION;
         }
