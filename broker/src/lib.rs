@@ -6,6 +6,7 @@
 pub mod clock;
 pub mod command_line;
 pub mod config;
+pub mod coordinator;
 pub mod disk;
 pub mod http;
 pub mod ids;

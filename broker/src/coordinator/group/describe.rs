@@ -1,0 +1,69 @@
+//! A group for an administrator, and as it is written and read back.
+
+use super::{Group, GroupOptions, Member, Phase, after};
+use crate::clock::Monotonic;
+use std::collections::BTreeMap;
+
+/// A group, as it is told and as it is written.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Description {
+    /// `Empty`, `PreparingRebalance`, `CompletingRebalance` or `Stable`.
+    pub state: &'static str,
+    /// The generation.
+    pub generation: i32,
+    /// `consumer`, or `connect`; of an empty group, what it was.
+    pub protocol_type: Option<String>,
+    /// The chosen assignor.
+    pub protocol: Option<String>,
+    /// Who assigns.
+    pub leader: Option<String>,
+    /// Everybody, by id.
+    pub members: Vec<DescribedMember>,
+}
+
+/// One member.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct DescribedMember {
+    /// Its id.
+    pub id: String,
+    /// What is known of it.
+    pub member: Member,
+}
+
+impl Group {
+    /// What is known of it.
+    pub fn describe(&self) -> Description {
+        let state = match self.phase {
+            Phase::Empty => "Empty",
+            Phase::Preparing { .. } => "PreparingRebalance",
+            Phase::Completing { .. } => "CompletingRebalance",
+            Phase::Stable => "Stable",
+        };
+        let described = |(id, member): (&String, &Member)| {
+            let member = Member { joining: None, syncing: None, ..member.clone() };
+            DescribedMember { id: id.clone(), member }
+        };
+        Description {
+            state,
+            generation: self.generation,
+            protocol_type: self.protocol_type.clone(),
+            protocol: self.protocol.clone(),
+            leader: self.leader.clone(),
+            members: self.members.iter().map(described).collect(),
+        }
+    }
+
+    /// A group that was written. Its members have a whole session to be heard of.
+    pub fn restore(options: GroupOptions, written: Description, now: Monotonic) -> Self {
+        let mut members = BTreeMap::new();
+        for DescribedMember { id, mut member } in written.members {
+            member.expires = after(now, member.session_timeout);
+            (member.joining, member.syncing, member.has_synced) = (None, None, true);
+            members.insert(id, member);
+        }
+        let phase = if members.is_empty() { Phase::Empty } else { Phase::Stable };
+        let Description { generation, protocol_type, protocol, leader, .. } = written;
+        let pending = BTreeMap::new();
+        Self { options, phase, generation, protocol_type, protocol, leader, members, pending }
+    }
+}
