@@ -49,6 +49,28 @@ impl Member {
         }
     }
 
+    /// One that was written: who it is, its session and rebalance timeouts, its assignors and its share.
+    pub fn restored(
+        (instance_id, client_id, client_host): (Option<String>, String, String),
+        (session_timeout, rebalance_timeout): (Duration, Duration),
+        (assignors, assignment): (Vec<Assignor>, Bytes),
+        expires: Monotonic,
+    ) -> Self {
+        Self {
+            instance_id,
+            client_id,
+            client_host,
+            session_timeout,
+            rebalance_timeout,
+            assignors,
+            assignment,
+            joining: None,
+            syncing: None,
+            has_synced: true,
+            expires,
+        }
+    }
+
     /// Takes over what a later join request says.
     pub(super) fn update(&mut self, request: &JoinRequest) {
         self.client_id.clone_from(&request.client_id);
@@ -72,7 +94,7 @@ impl Member {
     }
 
     /// What it told the leader, for the chosen assignor.
-    pub(super) fn metadata(&self, name: &str) -> Bytes {
+    pub fn metadata(&self, name: &str) -> Bytes {
         let found = self.assignors.iter().find(|assignor| assignor.name == name);
         found.map(|assignor| assignor.metadata.clone()).unwrap_or_default()
     }
