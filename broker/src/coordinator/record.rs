@@ -118,7 +118,12 @@ pub fn decode_offset(bytes: &Bytes) -> Result<CommittedOffset, RecordError> {
     }
     let (offset, epoch) = (take_i64(&mut bytes)?, take_i32(&mut bytes)?);
     let (metadata, committed_ms) = (take_text(&mut bytes)?, take_i64(&mut bytes)?);
-    Ok(CommittedOffset { offset, leader_epoch: Some(epoch).filter(|epoch| *epoch >= 0), metadata, committed_ms })
+    Ok(CommittedOffset {
+        offset,
+        leader_epoch: Some(epoch).filter(|epoch| *epoch >= 0),
+        metadata,
+        committed_ms,
+    })
 }
 
 /// A group as bytes.
@@ -285,7 +290,8 @@ mod tests {
             assert_eq!(decode_offset(&encode_offset(&committed)), Ok(committed));
         }
         assert_eq!(decode_group(&encode_group(&group(), 5)), Ok(group()));
-        let empty = Description { state: "Empty", protocol: None, leader: None, members: Vec::new(), ..group() };
+        let empty =
+            Description { state: "Empty", protocol: None, leader: None, members: Vec::new(), ..group() };
         assert_eq!(decode_group(&encode_group(&empty, 5)), Ok(empty));
     }
 

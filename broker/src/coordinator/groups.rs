@@ -1,0 +1,350 @@
+//! All groups of one coordinator, with what they have committed: requests, time and records go in, answers and records to
+//! write come out. Still without clock, lock or disk.
+//!
+//! What always holds:
+//! * An offset is told to nobody before its record is durable, and it is forgotten only through a record that says so.
+//! * What [`Groups::replay`] makes of all records is what the groups were when the last of them was written; it takes them in
+//!   any order, repeated, and without those that compaction removed.
+
+use super::{
+    group::{Description, Effect, Group, GroupError, GroupOptions, JoinRequest, Leaver, SyncRequest},
+    record::{
+        CommittedOffset, Key, RecordError, decode_group, decode_key, decode_offset, encode_group, encode_key,
+        encode_offset,
+    },
+};
+use crate::clock::Monotonic;
+use bytes::Bytes;
+use std::{
+    collections::{BTreeMap, BTreeSet},
+    time::Duration,
+};
+use thiserror::Error;
+
+/// A topic's name and a partition's index.
+pub type Place = (String, i32);
+
+/// A record to write: a key, and a value, or none where the key is to be forgotten.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Record {
+    /// Of what.
+    pub key: Bytes,
+    /// What is true of it from now on.
+    pub value: Option<Bytes>,
+}
+
+/// Who commits.
+#[derive(Clone, Debug)]
+pub struct Committer {
+    /// Its id; empty outside any generation.
+    pub member_id: String,
+    /// Its name across restarts.
+    pub instance_id: Option<String>,
+    /// Its generation; negative outside any.
+    pub generation: i32,
+}
+
+/// Why a group is not deleted.
+#[derive(Clone, Debug, Error, PartialEq, Eq)]
+pub enum DeleteGroupError {
+    /// Nothing is known of it.
+    #[error("there is no such group")]
+    NotFound,
+    /// It has members.
+    #[error("the group has members: stop them first")]
+    NotEmpty,
+}
+
+struct Entry {
+    group: Group,
+    offsets: BTreeMap<Place, CommittedOffset>,
+    /// Under which moment it stands among the deadlines.
+    deadline: Option<Monotonic>,
+    /// Since when it has no member, by the wall clock, in ms.
+    empty_since_ms: Option<i64>,
+}
+
+/// See the module.
+pub struct Groups {
+    options: GroupOptions,
+    groups: BTreeMap<String, Entry>,
+    deadlines: BTreeSet<(Monotonic, String)>,
+}
+
+impl Groups {
+    /// No groups.
+    pub fn new(options: GroupOptions) -> Self {
+        Self { options, groups: BTreeMap::new(), deadlines: BTreeSet::new() }
+    }
+
+    /// A client joins; the group is made if there is none.
+    pub fn join(&mut self, group: &str, request: JoinRequest, now: Monotonic) -> Vec<Effect> {
+        let options = &self.options;
+        self.groups.entry(group.to_string()).or_insert_with(|| Entry::new(options));
+        self.with(group, |entry| entry.group.join(request, now)).unwrap_or_default()
+    }
+
+    /// A member syncs.
+    pub fn sync(&mut self, group: &str, request: SyncRequest, now: Monotonic) -> Vec<Effect> {
+        let waiter = request.waiter;
+        let effects = self.with(group, |entry| entry.group.sync(request, now));
+        effects.unwrap_or_else(|| vec![Effect::Synced(waiter, Err(GroupError::UnknownMember))])
+    }
+
+    /// A member says that it lives.
+    ///
+    /// # Errors
+    /// See [`Group::heartbeat`].
+    pub fn heartbeat(&mut self, group: &str, who: &Committer, now: Monotonic) -> Result<(), GroupError> {
+        let instance = who.instance_id.as_deref();
+        self.with(group, |entry| entry.group.heartbeat(&who.member_id, instance, who.generation, now))
+            .unwrap_or(Err(GroupError::UnknownMember))
+    }
+
+    /// Members leave.
+    pub fn leave(
+        &mut self,
+        group: &str,
+        leavers: &[Leaver],
+        now: Monotonic,
+    ) -> (Vec<Result<(), GroupError>>, Vec<Effect>) {
+        let unknown = || (vec![Err(GroupError::UnknownMember); leavers.len()], Vec::new());
+        self.with(group, |entry| entry.group.leave(leavers, now)).unwrap_or_else(unknown)
+    }
+
+    /// The group's record for [`Effect::Write`], as it is now.
+    pub fn record_of(&self, group: &str, now_ms: i64) -> Option<Record> {
+        let entry = self.groups.get(group)?;
+        let key = encode_key(&Key::Group(group.to_string()));
+        Some(Record { key, value: Some(encode_group(&entry.group.describe(), now_ms)) })
+    }
+
+    /// What [`Effect::Write`] asked for is durable, or could not be written.
+    pub fn written(
+        &mut self,
+        group: &str,
+        (generation, is_durable): (i32, bool),
+        (now, now_ms): (Monotonic, i64),
+    ) -> Vec<Effect> {
+        let effects = self.with(group, |entry| {
+            let is_empty = entry.group.is_empty();
+            entry.empty_since_ms = is_empty.then(|| entry.empty_since_ms.unwrap_or(now_ms));
+            entry.group.written(generation, is_durable, now)
+        });
+        effects.unwrap_or_default()
+    }
+
+    /// Records that commit these offsets, once it was checked that the committer may; when they are durable,
+    /// [`Groups::committed`] makes them visible. A group that only commits is made by that.
+    ///
+    /// # Errors
+    /// See [`Group::check_commit`].
+    pub fn commit(
+        &mut self,
+        group: &str,
+        who: &Committer,
+        offsets: &BTreeMap<Place, CommittedOffset>,
+        now: Monotonic,
+    ) -> Result<Vec<Record>, GroupError> {
+        let instance = who.instance_id.as_deref();
+        let checked =
+            self.with(group, |entry| entry.group.check_commit(&who.member_id, instance, who.generation, now));
+        match checked {
+            Some(result) => result?,
+            // A generation of a group that is not there is one that was forgotten.
+            None if who.generation >= 0 => return Err(GroupError::IllegalGeneration { current: -1 }),
+            None => {}
+        }
+        let record = |((topic, partition), committed): (&Place, &CommittedOffset)| {
+            let key = Key::Offset { group: group.into(), topic: topic.clone(), partition: *partition };
+            Record { key: encode_key(&key), value: Some(encode_offset(committed)) }
+        };
+        Ok(offsets.iter().map(record).collect())
+    }
+
+    /// Their records are durable.
+    pub fn committed(&mut self, group: &str, offsets: BTreeMap<Place, CommittedOffset>, now_ms: i64) {
+        let options = &self.options;
+        let entry = self.groups.entry(group.to_string()).or_insert_with(|| Entry::new(options));
+        if entry.group.is_empty() {
+            entry.empty_since_ms.get_or_insert(now_ms);
+        }
+        entry.offsets.extend(offsets);
+    }
+
+    /// How far the group has read.
+    pub fn offset(&self, group: &str, place: &Place) -> Option<&CommittedOffset> {
+        self.groups.get(group)?.offsets.get(place)
+    }
+
+    /// Everything that the group has committed.
+    pub fn offsets(&self, group: &str) -> impl Iterator<Item = (&Place, &CommittedOffset)> {
+        self.groups.get(group).into_iter().flat_map(|entry| &entry.offsets)
+    }
+
+    /// Records that forget a group without members; when they are durable, [`Groups::forget`] follows.
+    ///
+    /// # Errors
+    /// There is none, or it has members.
+    pub fn delete(&self, group: &str) -> Result<Vec<Record>, DeleteGroupError> {
+        let entry = self.groups.get(group).ok_or(DeleteGroupError::NotFound)?;
+        if !entry.group.is_empty() {
+            return Err(DeleteGroupError::NotEmpty);
+        }
+        let mut records = tombstones(group, entry.offsets.keys());
+        records.push(Record { key: encode_key(&Key::Group(group.to_string())), value: None });
+        Ok(records)
+    }
+
+    /// Its records are gone for good.
+    pub fn forget(&mut self, group: &str) {
+        if let Some(entry) = self.groups.remove(group)
+            && let Some(deadline) = entry.deadline
+        {
+            self.deadlines.remove(&(deadline, group.to_string()));
+        }
+    }
+
+    /// Records that forget offsets; when they are durable, [`Groups::forget_offsets`] follows.
+    pub fn delete_offsets<'a>(&self, group: &str, places: impl Iterator<Item = &'a Place>) -> Vec<Record> {
+        let known = |place: &&Place| self.offset(group, place).is_some();
+        tombstones(group, places.filter(known))
+    }
+
+    /// They are forgotten.
+    pub fn forget_offsets<'a>(&mut self, group: &str, places: impl Iterator<Item = &'a Place>) {
+        if let Some(entry) = self.groups.get_mut(group) {
+            for place in places {
+                entry.offsets.remove(place);
+            }
+        }
+    }
+
+    /// Groups whose offsets nobody has used for so long: they have had no member since, and no commit.
+    pub fn expired(&self, retention: Duration, now_ms: i64) -> Vec<String> {
+        let retention_ms = i64::try_from(retention.as_millis()).unwrap_or(i64::MAX);
+        let is_old = |since_ms: i64| now_ms.saturating_sub(since_ms) >= retention_ms;
+        let is_expired = |entry: &Entry| {
+            let since_ms = entry.empty_since_ms.filter(|_| entry.group.is_empty());
+            let newest_ms = entry.offsets.values().map(|committed| committed.committed_ms).max();
+            since_ms.is_some_and(is_old) && newest_ms.is_none_or(is_old)
+        };
+        let expired = self.groups.iter().filter(|(_, entry)| is_expired(entry));
+        expired.map(|(group, _)| group.clone()).collect()
+    }
+
+    /// A group for an administrator.
+    pub fn describe(&self, group: &str) -> Option<Description> {
+        self.groups.get(group).map(|entry| entry.group.describe())
+    }
+
+    /// All groups by name.
+    pub fn list(&self) -> impl Iterator<Item = (&str, Description)> {
+        self.groups.iter().map(|(group, entry)| (group.as_str(), entry.group.describe()))
+    }
+
+    /// When [`Groups::tick`] has something to do, if nothing happens before.
+    pub fn next_deadline(&self) -> Option<Monotonic> {
+        self.deadlines.first().map(|(deadline, _)| *deadline)
+    }
+
+    /// Time has passed for these groups.
+    pub fn tick(&mut self, now: Monotonic) -> Vec<(String, Effect)> {
+        let mut effects = Vec::new();
+        while let Some((deadline, group)) = self.deadlines.first().cloned().filter(|(at, _)| *at <= now) {
+            let of_group = self.with(&group, |entry| entry.group.tick(now)).unwrap_or_default();
+            // A group that has nothing more to do now has a later deadline, or none.
+            self.deadlines.remove(&(deadline, group.clone()));
+            if let Some(entry) = self.groups.get_mut(&group).filter(|entry| entry.deadline == Some(deadline))
+            {
+                entry.deadline = None;
+            }
+            effects.extend(of_group.into_iter().map(|effect| (group.clone(), effect)));
+        }
+        effects
+    }
+
+    /// Takes a record that was written by this or an earlier coordinator.
+    ///
+    /// # Errors
+    /// It cannot be read; nothing changed.
+    pub fn replay(
+        &mut self,
+        (key, value): (&Bytes, Option<&Bytes>),
+        (now, now_ms): (Monotonic, i64),
+    ) -> Result<(), RecordError> {
+        let options = self.options.clone();
+        match decode_key(key)? {
+            Key::Unknown(_) => {}
+            Key::Group(group) => {
+                let Some(value) = value else {
+                    // Its offsets have records of their own.
+                    let rest = self.groups.get_mut(&group).filter(|entry| !entry.offsets.is_empty());
+                    match rest {
+                        Some(entry) => entry.group = Group::new(options),
+                        None => self.forget(&group),
+                    }
+                    return Ok(());
+                };
+                let written = decode_group(value)?;
+                let entry = self.groups.entry(group.clone()).or_insert_with(|| Entry::new(&options));
+                entry.group = Group::restore(options, written, now);
+                entry.empty_since_ms = entry.group.is_empty().then_some(now_ms);
+                self.with(&group, |_| ());
+            }
+            Key::Offset { group, topic, partition } => {
+                let committed = value.map(decode_offset).transpose()?;
+                let entry = self.groups.entry(group).or_insert_with(|| Entry::new(&options));
+                match committed {
+                    Some(committed) => {
+                        entry.empty_since_ms.get_or_insert(now_ms);
+                        entry.offsets.insert((topic, partition), committed);
+                    }
+                    None => {
+                        entry.offsets.remove(&(topic, partition));
+                    }
+                }
+            }
+        }
+        Ok(())
+    }
+
+    /// Groups of which a replay left nothing go.
+    pub fn finish_replay(&mut self) {
+        self.groups.retain(|_, entry| {
+            !entry.offsets.is_empty() || !entry.group.is_empty() || entry.group.generation() > 0
+        });
+    }
+
+    /// Does something with a group and puts it in its place among the deadlines.
+    fn with<T>(&mut self, group: &str, act: impl FnOnce(&mut Entry) -> T) -> Option<T> {
+        let entry = self.groups.get_mut(group)?;
+        let outcome = act(entry);
+        let next = entry.group.next_deadline();
+        if next != entry.deadline {
+            if let Some(earlier) = std::mem::replace(&mut entry.deadline, next) {
+                self.deadlines.remove(&(earlier, group.to_string()));
+            }
+            self.deadlines.extend(next.map(|deadline| (deadline, group.to_string())));
+        }
+        Some(outcome)
+    }
+}
+
+impl Entry {
+    fn new(options: &GroupOptions) -> Self {
+        let group = Group::new(options.clone());
+        Self { group, offsets: BTreeMap::new(), deadline: None, empty_since_ms: None }
+    }
+}
+
+fn tombstones<'a>(group: &str, places: impl Iterator<Item = &'a Place>) -> Vec<Record> {
+    let tombstone = |(topic, partition): &Place| {
+        let key = Key::Offset { group: group.into(), topic: topic.clone(), partition: *partition };
+        Record { key: encode_key(&key), value: None }
+    };
+    places.map(tombstone).collect()
+}
+
+#[cfg(test)]
+mod tests;

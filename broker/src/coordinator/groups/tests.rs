@@ -1,0 +1,153 @@
+use super::*;
+use crate::coordinator::group::{Assignor, Waiter};
+
+const fn at(seconds: u64) -> Monotonic {
+    Monotonic(Duration::from_secs(seconds))
+}
+
+fn join(waiter: u64) -> JoinRequest {
+    JoinRequest {
+        waiter: Waiter(waiter),
+        member_id: String::new(),
+        new_member_id: format!("member-{waiter}"),
+        instance_id: None,
+        client_id: "client".into(),
+        client_host: "127.0.0.1".into(),
+        session_timeout: Duration::from_secs(10),
+        rebalance_timeout: Duration::from_secs(60),
+        protocol_type: "consumer".into(),
+        assignors: vec![Assignor { name: "range".into(), metadata: Bytes::from("wants") }],
+        comes_again: false,
+        may_skip_assignment: false,
+    }
+}
+
+fn nobody() -> Committer {
+    Committer { member_id: String::new(), instance_id: None, generation: -1 }
+}
+
+fn member(generation: i32) -> Committer {
+    Committer { member_id: "member-1".into(), instance_id: None, generation }
+}
+
+fn offsets(offset: i64, committed_ms: i64) -> BTreeMap<Place, CommittedOffset> {
+    let committed = CommittedOffset { offset, leader_epoch: Some(1), metadata: "note".into(), committed_ms };
+    [(("topic".to_string(), 0), committed.clone()), (("topic".to_string(), 1), committed)].into()
+}
+
+/// A group with one member at generation 1; the records that were written.
+fn with_member(groups: &mut Groups) -> Vec<Record> {
+    assert!(groups.join("g", join(1), at(0)).is_empty());
+    let effects = groups.tick(at(3));
+    assert!(matches!(&effects[..], [(_, Effect::Joined(Waiter(1), Ok(_)))]), "{effects:?}");
+    let share = vec![("member-1".to_string(), Bytes::from("topic 0"))];
+    let request = SyncRequest {
+        waiter: Waiter(2),
+        member_id: "member-1".into(),
+        instance_id: None,
+        generation: 1,
+        protocol_type: None,
+        protocol: None,
+        assignments: share,
+    };
+    assert_eq!(groups.sync("g", request, at(3)), [Effect::Write(1)]);
+    let record = groups.record_of("g", 0).expect("a record");
+    let effects = groups.written("g", (1, true), (at(3), 0));
+    assert!(matches!(&effects[..], [Effect::Synced(Waiter(2), Ok(_))]), "{effects:?}");
+    vec![record]
+}
+
+fn replayed(records: &[Record]) -> Groups {
+    let mut groups = Groups::new(GroupOptions::default());
+    for record in records {
+        groups.replay((&record.key, record.value.as_ref()), (at(50), 50_000)).expect("a record");
+    }
+    groups.finish_replay();
+    groups
+}
+
+#[test]
+fn an_offset_is_told_once_it_is_durable_and_comes_back() {
+    let mut groups = Groups::new(GroupOptions::default());
+    let mut records = with_member(&mut groups);
+    let refused = groups.commit("g", &nobody(), &offsets(5, 0), at(4));
+    assert_eq!(refused, Err(GroupError::UnknownMember));
+    let written = groups.commit("g", &member(1), &offsets(5, 0), at(4)).expect("may commit");
+    let place = ("topic".to_string(), 1);
+    assert_eq!(groups.offset("g", &place), None, "not durable yet");
+    groups.committed("g", offsets(5, 0), 0);
+    assert_eq!(groups.offset("g", &place).map(|committed| committed.offset), Some(5));
+    records.extend(written);
+    let mut again = replayed(&records);
+    assert_eq!(again.offset("g", &place), groups.offset("g", &place));
+    assert_eq!(again.describe("g").map(|group| group.members.len()), Some(1));
+    assert_eq!(again.heartbeat("g", &member(1), at(55)), Ok(()));
+    // The member is silent from then on.
+    assert_eq!(again.next_deadline(), Some(at(65)));
+    again.tick(at(65));
+    assert_eq!(again.describe("g").map(|group| group.state), Some("Empty"));
+}
+
+#[test]
+fn a_group_that_only_commits_needs_no_member() {
+    let mut groups = Groups::new(GroupOptions::default());
+    let records = groups.commit("simple", &nobody(), &offsets(9, 0), at(0)).expect("may commit");
+    groups.committed("simple", offsets(9, 0), 0);
+    assert_eq!(groups.offsets("simple").count(), 2);
+    let refused = groups.commit("other", &member(3), &offsets(9, 0), at(0));
+    assert_eq!(refused, Err(GroupError::IllegalGeneration { current: -1 }));
+    assert_eq!(replayed(&records).offsets("simple").count(), 2);
+}
+
+#[test]
+fn what_was_deleted_does_not_come_back() {
+    let mut groups = Groups::new(GroupOptions::default());
+    let mut records = with_member(&mut groups);
+    assert_eq!(groups.delete("g"), Err(DeleteGroupError::NotEmpty));
+    assert_eq!(groups.delete("unknown"), Err(DeleteGroupError::NotFound));
+    records.extend(groups.commit("g", &member(1), &offsets(5, 0), at(4)).expect("may commit"));
+    groups.committed("g", offsets(5, 0), 0);
+    let leaver = Leaver { member_id: "member-1".into(), instance_id: None };
+    let (outcomes, effects) = groups.leave("g", &[leaver], at(5));
+    assert_eq!((outcomes, effects), (vec![Ok(())], vec![Effect::Write(2)]));
+    records.extend(groups.record_of("g", 5_000));
+    let place = ("topic".to_string(), 0);
+    records.extend(groups.delete_offsets("g", [&place].into_iter()));
+    groups.forget_offsets("g", [&place].into_iter());
+    assert_eq!(replayed(&records).offsets("g").count(), 1);
+    let all = groups.delete("g").expect("empty now");
+    assert_eq!(all.len(), 2);
+    records.extend(all);
+    groups.forget("g");
+    let again = replayed(&records);
+    assert_eq!((again.list().count(), again.next_deadline()), (0, None));
+    // Compaction keeps the last record of each key, in any case in some order.
+    let last: BTreeMap<_, _> = records.iter().map(|record| (record.key.clone(), record.clone())).collect();
+    let kept: Vec<Record> = last.into_values().rev().collect();
+    assert_eq!(replayed(&kept).list().count(), 0);
+}
+
+#[test]
+fn unused_groups_expire_and_used_ones_do_not() {
+    const DAY_MS: i64 = 86_400_000;
+    let week = Duration::from_secs(7 * 86_400);
+    let mut groups = Groups::new(GroupOptions::default());
+    with_member(&mut groups);
+    groups.committed("g", offsets(1, 0), 0);
+    groups.committed("unused", offsets(1, 0), 0);
+    groups.committed("used", offsets(1, 0), 0);
+    groups.committed("used", offsets(2, 3 * DAY_MS), 3 * DAY_MS);
+    assert_eq!(groups.expired(week, 6 * DAY_MS), Vec::<String>::new());
+    assert_eq!(groups.expired(week, 7 * DAY_MS), ["unused"]);
+    assert_eq!(groups.expired(week, 10 * DAY_MS), ["unused", "used"], "a group with members stays");
+}
+
+#[test]
+fn bytes_that_are_no_record_change_nothing() {
+    let mut groups = Groups::new(GroupOptions::default());
+    let key = encode_key(&Key::Group("g".into()));
+    for (key, value) in [(Bytes::from("x"), None), (key, Some(Bytes::from("\0\x03\0")))] {
+        assert!(groups.replay((&key, value.as_ref()), (at(0), 0)).is_err());
+    }
+    assert_eq!(groups.list().count(), 0);
+}
