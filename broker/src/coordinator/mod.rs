@@ -1,6 +1,15 @@
 //! Consumer groups: who shares the partitions of a topic, and how far each group has read. [`group`] decides and knows
-//! neither time nor disk; [`groups`] keeps all of them with their offsets; [`record`] is what is written of both.
+//! neither time nor disk; [`groups`] keeps all of them with their offsets; [`record`] is what is written of both. A
+//! [`Coordinator`] is the thin rest: it finds the shard, takes its lock, and waits.
 
+mod error;
 pub mod group;
 pub mod groups;
+mod handle;
 pub mod record;
+mod shard;
+mod worker;
+
+pub use error::CoordinatorError;
+pub use handle::{Coordinator, FoundOffsets};
+pub use worker::{CoordinatorParts, OFFSETS_TOPIC, Worker};

@@ -1,0 +1,239 @@
+//! The coordinator's one task: takes over partitions of the internal topic that this broker comes to lead, reads their groups,
+//! brings back the outcomes of writes, and wakes groups whose time has come. One timer for all of them.
+
+use super::{
+    group::GroupOptions,
+    groups::Groups,
+    handle::{Coordinator, Inner, Shards},
+    shard::{Outcome, Shard, Then, Tools},
+};
+use crate::{
+    clock::{Monotonic, SharedClock},
+    ids::{BrokerId, Offset, PartitionIndex, TopicPartition},
+    metadata::ClusterState,
+    replication::{FetchError, ReadRequest, Replicas, Residency},
+};
+use cairn_proto::record::{Batch, DecompressLimit};
+use parking_lot::RwLock;
+use std::{
+    collections::BTreeMap,
+    sync::Arc,
+    time::Duration,
+};
+use tokio::{
+    sync::{Notify, mpsc, oneshot, watch},
+    task::JoinSet,
+};
+use tokio_util::sync::CancellationToken;
+
+/// The internal topic, by Kafka's name.
+pub const OFFSETS_TOPIC: &str = "__consumer_offsets";
+/// Bytes that are read of it at a time.
+const READ_BYTES: usize = 1 << 20;
+/// A record of ours is never compressed to less than its size; one that says more is not read.
+const DECOMPRESSED_BYTES_MAX: usize = 64 << 20;
+/// A partition that cannot be read yet is tried again so much later.
+const RETRY_AFTER: Duration = Duration::from_millis(50);
+/// How often unused groups are looked for.
+const EXPIRE_EVERY: Duration = Duration::from_secs(600);
+
+/// What a coordinator is made of.
+pub struct CoordinatorParts {
+    /// Who we are.
+    pub broker: BrokerId,
+    /// The partitions.
+    pub replicas: Replicas,
+    /// What time it is.
+    pub clock: SharedClock,
+    /// The images that the replicas act on.
+    pub images: watch::Receiver<Arc<ClusterState>>,
+    /// Limits of groups.
+    pub groups: GroupOptions,
+    /// Offsets of a group without members are kept so long.
+    pub retention: Duration,
+}
+
+/// The task; it runs until it is told to stop.
+pub struct Worker {
+    parts: CoordinatorParts,
+    coordinator: Coordinator,
+    outcomes: mpsc::UnboundedReceiver<Outcome>,
+    loading: JoinSet<Arc<Shard>>,
+    expire_at: Monotonic,
+}
+
+impl Coordinator {
+    /// A coordinator of nothing yet, and the task that makes it one.
+    pub fn new(parts: CoordinatorParts) -> (Self, Worker) {
+        let (to_worker, outcomes) = mpsc::unbounded_channel();
+        let (replicas, clock) = (parts.replicas.clone(), Arc::clone(&parts.clock));
+        let tools = Tools { replicas, clock, outcomes: to_worker };
+        let (shards, hurry) = (RwLock::new(Shards::default()), Notify::new());
+        let coordinator = Self { inner: Arc::new(Inner { tools, shards, hurry }) };
+        let expire_at = Monotonic(parts.clock.now().0 + EXPIRE_EVERY);
+        let worker =
+            Worker { parts, coordinator: coordinator.clone(), outcomes, loading: JoinSet::new(), expire_at };
+        (coordinator, worker)
+    }
+}
+
+impl Worker {
+    /// Works until `stop`.
+    pub async fn run(mut self, stop: CancellationToken) {
+        self.parts.images.mark_changed();
+        let inner = Arc::clone(&self.coordinator.inner);
+        while !stop.is_cancelled() {
+            let next = self.next_deadline();
+            let wait = next.since(self.parts.clock.now());
+            tokio::select! {
+                () = stop.cancelled() => {}
+                changed = self.parts.images.changed() => {
+                    if changed.is_err() {
+                        break;
+                    }
+                    self.follow();
+                }
+                Some(outcome) = self.outcomes.recv() => {
+                    outcome.shard.finish(&inner.tools, outcome.then, outcome.result);
+                }
+                Some(Ok(shard)) = self.loading.join_next(), if !self.loading.is_empty() => {
+                    let mut state = shard.state.lock();
+                    state.groups.finish_replay();
+                    state.is_loaded = true;
+                }
+                () = inner.hurry.notified() => {}
+                () = tokio::time::sleep(wait) => self.tick(),
+            }
+        }
+        for shard in self.shards() {
+            shard.resign();
+        }
+    }
+
+    fn shards(&self) -> Vec<Arc<Shard>> {
+        self.coordinator.inner.shards.read().led.values().cloned().collect()
+    }
+
+    fn next_deadline(&self) -> Monotonic {
+        let shards = self.shards();
+        let of_groups = shards.iter().filter_map(|shard| shard.state.lock().groups.next_deadline());
+        of_groups.chain([self.expire_at]).min().unwrap_or(self.expire_at)
+    }
+
+    /// Takes over what this broker leads now, and lets go of what it does not.
+    fn follow(&mut self) {
+        let image = Arc::clone(&self.parts.images.borrow_and_update());
+        let topic = image.topic_by_name(OFFSETS_TOPIC).cloned();
+        let own = self.parts.broker;
+        let mut led = BTreeMap::new();
+        let mut partitions = 0;
+        if let Some(topic) = topic {
+            partitions = u32::try_from(topic.partitions.len()).unwrap_or(u32::MAX);
+            let ours = topic.numbered().filter(|(_, record)| record.leader == Some(own));
+            for (index, record) in ours {
+                led.insert(index, (TopicPartition { topic: topic.id, partition: index }, record.leader_epoch));
+            }
+        }
+        let mut shards = self.coordinator.inner.shards.write();
+        shards.partitions = partitions;
+        shards.led.retain(|index: &PartitionIndex, shard| {
+            let stays = led.get(index) == Some(&(shard.partition, shard.leader_epoch));
+            if !stays {
+                shard.resign();
+            }
+            stays
+        });
+        for (index, (partition, leader_epoch)) in led {
+            if shards.led.contains_key(&index) {
+                continue;
+            }
+            let groups = Groups::new(self.parts.groups.clone());
+            let shard = Shard::new(partition, leader_epoch, groups);
+            shards.led.insert(index, Arc::clone(&shard));
+            let (replicas, clock) = (self.parts.replicas.clone(), Arc::clone(&self.parts.clock));
+            self.loading.spawn_blocking(move || {
+                load(&shard, &replicas, &clock);
+                shard
+            });
+        }
+    }
+
+    fn tick(&mut self) {
+        let now = self.parts.clock.now();
+        let tools = &self.coordinator.inner.tools;
+        for shard in self.shards() {
+            let mut state = shard.state.lock();
+            if state.is_loaded {
+                let effects = state.groups.tick(now);
+                shard.perform(&mut state, tools, effects);
+            }
+        }
+        if now >= self.expire_at {
+            self.expire_at = Monotonic(now.0 + EXPIRE_EVERY);
+            self.expire();
+        }
+    }
+
+    fn expire(&self) {
+        let tools = &self.coordinator.inner.tools;
+        for shard in self.shards() {
+            let state = shard.state.lock();
+            for group in state.groups.expired(self.parts.retention, self.parts.clock.wall_ms()) {
+                if let Ok(records) = state.groups.delete(&group) {
+                    tracing::info!(group, "unused for longer than offsets-retention: its offsets are forgotten");
+                    let (answer, _nobody_waits) = oneshot::channel();
+                    shard.write(tools, &records, Then::Forget { group, answer });
+                }
+            }
+        }
+    }
+}
+
+/// Reads everything that a partition of the internal topic holds. Blocks.
+fn load(shard: &Shard, replicas: &Replicas, clock: &SharedClock) {
+    let mut request = ReadRequest {
+        partition: shard.partition,
+        offset: Offset::ZERO,
+        leader_epoch: None,
+        last_epoch: None,
+        bytes_max: READ_BYTES,
+    };
+    loop {
+        match replicas.read(&request, Residency::MayBlock) {
+            Ok(read) if read.batches.is_empty() && read.next_offset >= read.high_watermark => return,
+            Ok(read) => {
+                replay(shard, &read.batches, clock);
+                request.offset = read.next_offset;
+            }
+            Err(FetchError::OutOfRange { start, .. }) if request.offset < start => request.offset = start,
+            Err(FetchError::Damaged { to, .. }) => {
+                tracing::error!(partition = %shard.partition, from = %request.offset, %to,
+                    "offsets that groups committed there may be lost: the internal topic is damaged");
+                request.offset = to;
+            }
+            Err(FetchError::NotAvailable | FetchError::WouldBlock) => clock.sleep(RETRY_AFTER),
+            Err(error) => {
+                // Led by somebody else by now, or the broker is going down: the shard is given up as well.
+                tracing::info!(partition = %shard.partition, %error, "groups are not read");
+                return;
+            }
+        }
+    }
+}
+
+fn replay(shard: &Shard, batches: &bytes::Bytes, clock: &SharedClock) {
+    let mut rest = batches.clone();
+    let limit = DecompressLimit { bytes_max: DECOMPRESSED_BYTES_MAX };
+    let mut state = shard.state.lock();
+    while let Ok(Some(batch)) = Batch::split_first(&mut rest) {
+        let Ok(records) = batch.records(limit) else { continue };
+        for record in records.filter_map(Result::ok) {
+            let Some(key) = record.key else { continue };
+            let taken =
+                state.groups.replay((&key, record.value.as_ref()), (clock.now(), clock.wall_ms()));
+            if let Err(error) = taken {
+                tracing::warn!(partition = %shard.partition, offset = record.offset, "passed over: {error}");
+            }
+        }
+    }
+}
