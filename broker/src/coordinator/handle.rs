@@ -8,10 +8,7 @@ use super::{
     record::CommittedOffset,
     shard::{Shard, ShardState, Then, Tools},
 };
-use crate::{
-    clock::Monotonic,
-    ids::PartitionIndex,
-};
+use crate::{clock::Monotonic, ids::PartitionIndex};
 use parking_lot::RwLock;
 use std::{collections::BTreeMap, sync::Arc};
 use tokio::sync::{Notify, oneshot};
@@ -82,9 +79,8 @@ impl Coordinator {
     /// # Errors
     /// See [`CoordinatorError`].
     pub fn heartbeat(&self, group: &str, who: &Committer) -> Result<(), CoordinatorError> {
-        let beat = self.decide(group, |groups, state, now| {
-            (groups(state).heartbeat(group, who, now), Vec::new())
-        })?;
+        let beat =
+            self.decide(group, |groups, state, now| (groups(state).heartbeat(group, who, now), Vec::new()))?;
         Ok(beat?)
     }
 
@@ -251,9 +247,8 @@ impl Coordinator {
 
 /// As Kafka places groups: by Java's hash of the name.
 fn partition_of(group: &str, partitions: u32) -> Option<PartitionIndex> {
-    let hash = group.encode_utf16().fold(0_i32, |hash, unit| {
-        hash.wrapping_mul(31).wrapping_add(i32::from(unit))
-    });
+    let hash =
+        group.encode_utf16().fold(0_i32, |hash, unit| hash.wrapping_mul(31).wrapping_add(i32::from(unit)));
     let positive = hash.cast_unsigned() & 0x7fff_ffff;
     Some(PartitionIndex(positive.checked_rem(partitions)?))
 }

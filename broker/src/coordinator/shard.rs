@@ -13,7 +13,7 @@ use super::{
 use crate::{
     clock::SharedClock,
     ids::{LeaderEpoch, TopicPartition},
-    replication::{Acks, ProduceRequest, Produced, ProduceError, Replicas},
+    replication::{Acks, ProduceError, ProduceRequest, Produced, Replicas},
 };
 use bytes::Bytes;
 use cairn_proto::record::{BatchBuilder, BatchOptions};
@@ -132,8 +132,7 @@ impl Shard {
         let told = |answer: Answer<()>| drop(answer.send(failed.clone().map_or(Ok(()), Err)));
         match then {
             Then::Group { group, generation } => {
-                let effects =
-                    state.groups.written(&group, (generation, result.is_ok()), (now, now_ms));
+                let effects = state.groups.written(&group, (generation, result.is_ok()), (now, now_ms));
                 let effects = effects.into_iter().map(|effect| (group.clone(), effect));
                 self.perform(&mut state, tools, effects);
             }

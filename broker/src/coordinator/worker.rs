@@ -15,11 +15,7 @@ use crate::{
 };
 use cairn_proto::record::{Batch, DecompressLimit};
 use parking_lot::RwLock;
-use std::{
-    collections::BTreeMap,
-    sync::Arc,
-    time::Duration,
-};
+use std::{collections::BTreeMap, sync::Arc, time::Duration};
 use tokio::{
     sync::{Notify, mpsc, oneshot, watch},
     task::JoinSet,
@@ -131,7 +127,10 @@ impl Worker {
             partitions = u32::try_from(topic.partitions.len()).unwrap_or(u32::MAX);
             let ours = topic.numbered().filter(|(_, record)| record.leader == Some(own));
             for (index, record) in ours {
-                led.insert(index, (TopicPartition { topic: topic.id, partition: index }, record.leader_epoch));
+                led.insert(
+                    index,
+                    (TopicPartition { topic: topic.id, partition: index }, record.leader_epoch),
+                );
             }
         }
         let mut shards = self.coordinator.inner.shards.write();
@@ -180,7 +179,10 @@ impl Worker {
             let state = shard.state.lock();
             for group in state.groups.expired(self.parts.retention, self.parts.clock.wall_ms()) {
                 if let Ok(records) = state.groups.delete(&group) {
-                    tracing::info!(group, "unused for longer than offsets-retention: its offsets are forgotten");
+                    tracing::info!(
+                        group,
+                        "unused for longer than offsets-retention: its offsets are forgotten"
+                    );
                     let (answer, _nobody_waits) = oneshot::channel();
                     shard.write(tools, &records, Then::Forget { group, answer });
                 }
@@ -229,8 +231,7 @@ fn replay(shard: &Shard, batches: &bytes::Bytes, clock: &SharedClock) {
         let Ok(records) = batch.records(limit) else { continue };
         for record in records.filter_map(Result::ok) {
             let Some(key) = record.key else { continue };
-            let taken =
-                state.groups.replay((&key, record.value.as_ref()), (clock.now(), clock.wall_ms()));
+            let taken = state.groups.replay((&key, record.value.as_ref()), (clock.now(), clock.wall_ms()));
             if let Err(error) = taken {
                 tracing::warn!(partition = %shard.partition, offset = record.offset, "passed over: {error}");
             }
