@@ -67,6 +67,13 @@ pub const KEYS: &[Key] = &[
 
     key("auto-create-topics", Kind::Switch, "true", "Make a topic that a Kafka client asks for and that does not exist"),
 
+    key("offsets-topic-partitions", Kind::Number(1, 10_000), "50", "Partitions of the internal topic of consumer groups; fixed once it is made"),
+    key("offsets-retention-ms", Kind::Number(60_000, i64::MAX as u64), "604800000", "A group without members and commits for this long is forgotten, with its offsets"),
+    key("group-initial-rebalance-delay-ms", Kind::Number(0, 600_000), "3000", "A group's first member waits this long for more of them"),
+    key("group-session-timeout-min-ms", Kind::Number(1, 86_400_000), "6000", "The shortest session that a group member may ask for"),
+    key("group-session-timeout-max-ms", Kind::Number(1, 86_400_000), "1800000", "The longest session that a group member may ask for"),
+    key("group-members-max", Kind::Number(1, 1_000_000), "10000", "Members of one group"),
+
     key("connections-max", Kind::Number(1, 1_000_000), "10000", "Connections of each client listener at a time; more are closed at once"),
     key("kafka-idle-timeout-ms", Kind::Number(100, 86_400_000), "600000", "A Kafka connection on which nothing happens for this long is closed"),
     key("streams-per-connection-max", Kind::Number(1, 100_000), "256", "Concurrent calls on one connection; more wait in the client"),

@@ -1,6 +1,7 @@
 //! Why a group request is refused.
 
 use super::{group::GroupError, groups::DeleteGroupError};
+use crate::replication::ProduceError;
 use thiserror::Error;
 
 /// Why a group request is refused.
@@ -31,10 +32,23 @@ pub enum CoordinatorError {
         /// The longest allowed.
         max: usize,
     },
+    /// More than one record batch takes.
+    #[error("the request is larger than a batch of the internal topic may be: send fewer at a time")]
+    TooLarge,
     /// What the group itself says.
     #[error(transparent)]
     Group(#[from] GroupError),
     /// What a deletion says.
     #[error(transparent)]
     Delete(#[from] DeleteGroupError),
+}
+
+impl From<ProduceError> for CoordinatorError {
+    fn from(error: ProduceError) -> Self {
+        match error {
+            ProduceError::NotLeader | ProduceError::FencedLeaderEpoch { .. } => Self::NotCoordinator,
+            ProduceError::TooLarge { .. } | ProduceError::BeyondJournal { .. } => Self::TooLarge,
+            other => Self::NotAvailable(other.to_string()),
+        }
+    }
 }

@@ -297,7 +297,9 @@ impl Groups {
                 let entry = self.groups.entry(group).or_insert_with(|| Entry::new(&options));
                 match committed {
                     Some(committed) => {
-                        entry.empty_since_ms.get_or_insert(now_ms);
+                        if entry.group.is_empty() {
+                            entry.empty_since_ms.get_or_insert(now_ms);
+                        }
                         entry.offsets.insert((topic, partition), committed);
                     }
                     None => {
@@ -309,14 +311,19 @@ impl Groups {
         Ok(())
     }
 
-    /// Groups of which a replay left nothing go.
-    pub fn finish_replay(&mut self) {
-        self.groups.retain(|_, entry| {
-            !entry.offsets.is_empty() || !entry.group.is_empty() || entry.group.generation() > 0
-        });
+    /// The replay is over: groups of which it left nothing go, and the sessions of members begin.
+    pub fn finish_replay(&mut self, now: Monotonic) {
+        self.groups.retain(|_, entry| !entry.is_blank());
+        self.deadlines.clear();
+        for (group, entry) in &mut self.groups {
+            entry.group.begin_sessions(now);
+            entry.deadline = entry.group.next_deadline();
+            self.deadlines.extend(entry.deadline.map(|deadline| (deadline, group.clone())));
+        }
     }
 
-    /// Does something with a group and puts it in its place among the deadlines.
+    /// Does something with a group and puts it in its place among the deadlines. One of which nothing is left goes: a
+    /// request that is refused leaves no group behind.
     fn with<T>(&mut self, group: &str, act: impl FnOnce(&mut Entry) -> T) -> Option<T> {
         let entry = self.groups.get_mut(group)?;
         let outcome = act(entry);
@@ -327,6 +334,9 @@ impl Groups {
             }
             self.deadlines.extend(next.map(|deadline| (deadline, group.to_string())));
         }
+        if entry.is_blank() {
+            self.forget(group);
+        }
         Some(outcome)
     }
 }
@@ -335,6 +345,11 @@ impl Entry {
     fn new(options: &GroupOptions) -> Self {
         let group = Group::new(options.clone());
         Self { group, offsets: BTreeMap::new(), deadline: None, empty_since_ms: None }
+    }
+
+    /// Nobody could tell it from a group that was never there.
+    fn is_blank(&self) -> bool {
+        self.offsets.is_empty() && self.group.is_empty() && self.group.generation() == 0
     }
 }
 

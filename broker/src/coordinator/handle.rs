@@ -11,12 +11,12 @@ use super::{
 use crate::{clock::Monotonic, ids::PartitionIndex};
 use parking_lot::RwLock;
 use std::{collections::BTreeMap, sync::Arc};
-use tokio::sync::{Notify, oneshot};
+use tokio::sync::{Notify, oneshot, watch};
 
 /// A group's name has at most so many bytes.
 const GROUP_BYTES_MAX: usize = 249;
 /// The note with an offset has at most so many (Kafka: `offset.metadata.max.bytes`).
-const METADATA_BYTES_MAX: usize = 4096;
+pub const METADATA_BYTES_MAX: usize = 4096;
 
 /// Shards by the partition whose records they are. `partitions`: how many there are, 0 until the topic is there.
 #[derive(Default)]
@@ -36,6 +36,8 @@ pub(super) struct Inner {
     pub(super) shards: RwLock<Shards>,
     /// A deadline may have come nearer.
     pub(super) hurry: Notify,
+    /// The shards are others now, or one of them was read.
+    pub(super) news: watch::Sender<()>,
 }
 
 impl std::fmt::Debug for Coordinator {
@@ -48,6 +50,25 @@ impl std::fmt::Debug for Coordinator {
 pub type FoundOffsets = BTreeMap<Place, CommittedOffset>;
 
 impl Coordinator {
+    /// Waits until this broker can answer for a group.
+    ///
+    /// # Errors
+    /// See [`CoordinatorError`]: it will not be able to.
+    pub async fn ready(&self, group: &str) -> Result<(), CoordinatorError> {
+        let mut news = self.inner.news.subscribe();
+        loop {
+            news.borrow_and_update();
+            match self.shard(group) {
+                Ok(shard) if shard.state.lock().is_loaded => return Ok(()),
+                Ok(_) | Err(CoordinatorError::NotAvailable(_)) => {}
+                Err(error) => return Err(error),
+            }
+            if news.changed().await.is_err() {
+                return Err(CoordinatorError::NotCoordinator);
+            }
+        }
+    }
+
     /// A client joins a group.
     ///
     /// # Errors

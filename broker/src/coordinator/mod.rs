@@ -11,5 +11,6 @@ mod shard;
 mod worker;
 
 pub use error::CoordinatorError;
-pub use handle::{Coordinator, FoundOffsets};
+pub use group::GroupOptions;
+pub use handle::{Coordinator, FoundOffsets, METADATA_BYTES_MAX};
 pub use worker::{CoordinatorParts, OFFSETS_TOPIC, Worker};

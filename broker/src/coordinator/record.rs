@@ -3,25 +3,29 @@
 //!
 //! ```text
 //! offset  key    1 (2), group, topic, partition (4)
-//!         value  3 (2), offset (8), leader epoch or -1 (4), metadata, when, ms (8)
+//!         value  4 (2), offset (8), leader epoch or -1 (4), metadata!, when, ms (8), 1 (1), 0 (1), 16 (1), topic id (16)
 //! group   key    2 (2), group
 //!         value  3 (2), protocol type, generation (4), protocol?, leader?, when, ms (8), count (4), each: member id,
 //!                instance id?, client id, host, rebalance timeout, ms (4), session timeout, ms (4), metadata, assignment
 //! ```
 //!
-//! Numbers are big-endian; a string is its length (2) and its bytes, one that may be missing (`?`) has length -1 then; metadata
-//! and assignment have a length of 4 bytes.
+//! Numbers are big-endian; a string is its length (2) and its bytes, one that may be missing (`?`) has length -1 then, and one
+//! with `!` has its length and 1 more as a varint; metadata and assignment of a member have a length of 4 bytes. The topic id
+//! is a tagged field: 1 of them, with tag 0 and 16 bytes.
 
 use super::group::{Assignor, DescribedMember, Description, Member};
-use crate::clock::Monotonic;
+use crate::{clock::Monotonic, ids::TopicId};
 use bytes::{Buf as _, BufMut as _, Bytes, BytesMut};
 use std::time::Duration;
 use thiserror::Error;
+use uuid::Uuid;
 
 const OFFSET_KEY: i16 = 1;
 const GROUP_KEY: i16 = 2;
-const OFFSET_VALUE: i16 = 3;
+const OFFSET_VALUE: i16 = 4;
 const GROUP_VALUE: i16 = 3;
+/// One tagged field, with tag 0 and 16 bytes.
+const TOPIC_ID_TAG: [u8; 3] = [1, 0, 16];
 /// A member is at least five lengths, two numbers and two more lengths.
 const MEMBER_BYTES_MIN: usize = 4 * 2 + 2 * 4 + 2 * 4;
 
@@ -46,6 +50,8 @@ pub enum Key {
 /// How far a group has read a partition.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct CommittedOffset {
+    /// Of which topic: of a later one with the same name nothing is committed.
+    pub topic: TopicId,
     /// The next offset to read.
     pub offset: i64,
     /// Of the record before it, if the client said so.
@@ -102,8 +108,11 @@ pub fn encode_offset(committed: &CommittedOffset) -> Bytes {
     out.put_i16(OFFSET_VALUE);
     out.put_i64(committed.offset);
     out.put_i32(committed.leader_epoch.unwrap_or(-1));
-    put_text(&mut out, &committed.metadata);
+    put_varint(&mut out, committed.metadata.len() + 1);
+    out.put_slice(committed.metadata.as_bytes());
     out.put_i64(committed.committed_ms);
+    out.put_slice(&TOPIC_ID_TAG);
+    out.put_slice(committed.topic.0.as_bytes());
     out.freeze()
 }
 
@@ -117,8 +126,15 @@ pub fn decode_offset(bytes: &Bytes) -> Result<CommittedOffset, RecordError> {
         return Err(RecordError("an offset of another version"));
     }
     let (offset, epoch) = (take_i64(&mut bytes)?, take_i32(&mut bytes)?);
-    let (metadata, committed_ms) = (take_text(&mut bytes)?, take_i64(&mut bytes)?);
+    let length = take_varint(&mut bytes)?.checked_sub(1).ok_or(RecordError("a text is missing"))?;
+    let metadata = text_of(&take_slice(&mut bytes, length)?)?;
+    let committed_ms = take_i64(&mut bytes)?;
+    if take_slice(&mut bytes, TOPIC_ID_TAG.len())? != TOPIC_ID_TAG[..] {
+        return Err(RecordError("an offset without its topic's id"));
+    }
+    let topic = bytes.try_get_u128().map_err(|_short| RecordError("it ends early"))?;
     Ok(CommittedOffset {
+        topic: TopicId(Uuid::from_u128(topic)),
         offset,
         leader_epoch: Some(epoch).filter(|epoch| *epoch >= 0),
         metadata,
@@ -247,9 +263,33 @@ fn take_bytes(bytes: &mut Bytes) -> Result<Bytes, RecordError> {
 fn take_optional(bytes: &mut Bytes) -> Result<Option<String>, RecordError> {
     let length = take_i16(bytes)?;
     let Ok(length) = usize::try_from(length) else { return Ok(None) };
-    let text = take_slice(bytes, length)?;
-    let text = std::str::from_utf8(&text).map_err(|_error| RecordError("text that is not UTF-8"))?;
-    Ok(Some(text.to_string()))
+    Ok(Some(text_of(&take_slice(bytes, length)?)?))
+}
+
+fn text_of(bytes: &[u8]) -> Result<String, RecordError> {
+    let text = std::str::from_utf8(bytes).map_err(|_error| RecordError("text that is not UTF-8"))?;
+    Ok(text.to_string())
+}
+
+/// Seven bits in each byte, the lowest first; the highest bit says that there is more.
+fn put_varint(out: &mut BytesMut, mut number: usize) {
+    while number > 0x7f {
+        out.put_u8(u8::try_from(number & 0x7f).unwrap_or_default() | 0x80);
+        number >>= 7;
+    }
+    out.put_u8(u8::try_from(number).unwrap_or_default());
+}
+
+fn take_varint(bytes: &mut Bytes) -> Result<usize, RecordError> {
+    let mut number = 0;
+    for shift in [0, 7, 14, 21] {
+        let byte = bytes.try_get_u8().map_err(|_short| RecordError("it ends early"))?;
+        number |= usize::from(byte & 0x7f) << shift;
+        if byte & 0x80 == 0 {
+            return Ok(number);
+        }
+    }
+    Err(RecordError("a length beyond all bounds"))
 }
 
 fn take_text(bytes: &mut Bytes) -> Result<String, RecordError> {
@@ -285,9 +325,16 @@ mod tests {
             assert_eq!(decode_key(&encode_key(&key)), Ok(key));
         }
         for leader_epoch in [None, Some(0), Some(9)] {
-            let committed =
-                CommittedOffset { offset: 12, leader_epoch, metadata: "note".into(), committed_ms: 99 };
-            assert_eq!(decode_offset(&encode_offset(&committed)), Ok(committed));
+            for metadata in ["", "note", &"long ".repeat(800)] {
+                let (topic, metadata) = (TopicId(Uuid::from_u128(7)), metadata.to_string());
+                let committed =
+                    CommittedOffset { topic, offset: 12, leader_epoch, metadata, committed_ms: 99 };
+                let bytes = encode_offset(&committed);
+                assert_eq!(decode_offset(&bytes), Ok(committed));
+                for end in 0..bytes.len() {
+                    assert!(decode_offset(&bytes.slice(..end)).is_err(), "{end} of {} bytes", bytes.len());
+                }
+            }
         }
         assert_eq!(decode_group(&encode_group(&group(), 5)), Ok(group()));
         let empty =

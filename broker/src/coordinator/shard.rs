@@ -11,7 +11,7 @@ use super::{
     record::CommittedOffset,
 };
 use crate::{
-    clock::SharedClock,
+    clock::{Monotonic, SharedClock},
     ids::{LeaderEpoch, TopicPartition},
     replication::{Acks, ProduceError, ProduceRequest, Produced, Replicas},
 };
@@ -128,7 +128,7 @@ impl Shard {
     pub(super) fn finish(self: &Arc<Self>, tools: &Tools, then: Then, result: Result<(), ProduceError>) {
         let (now, now_ms) = (tools.clock.now(), tools.clock.wall_ms());
         let mut state = self.state.lock();
-        let failed = result.as_ref().err().map(|error| CoordinatorError::NotAvailable(error.to_string()));
+        let failed = result.as_ref().err().cloned().map(CoordinatorError::from);
         let told = |answer: Answer<()>| drop(answer.send(failed.clone().map_or(Ok(()), Err)));
         match then {
             Then::Group { group, generation } => {
@@ -155,6 +155,19 @@ impl Shard {
                 told(answer);
             }
         }
+    }
+
+    /// Everything is read. Sessions begin now: nobody could be heard before.
+    pub(super) fn finish_loading(&self, now: Monotonic) {
+        let mut state = self.state.lock();
+        state.groups.finish_replay(now);
+        state.is_loaded = true;
+    }
+
+    /// When a group that was read has something to do.
+    pub(super) fn next_deadline(&self) -> Option<Monotonic> {
+        let state = self.state.lock();
+        state.groups.next_deadline().filter(|_| state.is_loaded)
     }
 
     /// This broker no longer leads: whoever waits asks elsewhere.

@@ -5,13 +5,13 @@ use super::{
     group::GroupOptions,
     groups::Groups,
     handle::{Coordinator, Inner, Shards},
-    shard::{Outcome, Shard, Then, Tools},
+    shard::{Outcome, Shard, ShardState, Then, Tools},
 };
 use crate::{
     clock::{Monotonic, SharedClock},
     ids::{BrokerId, Offset, PartitionIndex, TopicPartition},
     metadata::ClusterState,
-    replication::{FetchError, ReadRequest, Replicas, Residency},
+    replication::{FetchError, ProduceError, ReadRequest, Replicas, Residency},
 };
 use cairn_proto::record::{Batch, DecompressLimit};
 use parking_lot::RwLock;
@@ -30,6 +30,8 @@ const READ_BYTES: usize = 1 << 20;
 const DECOMPRESSED_BYTES_MAX: usize = 64 << 20;
 /// A partition that cannot be read yet is tried again so much later.
 const RETRY_AFTER: Duration = Duration::from_millis(50);
+/// One whose reading failed, so much later, if it is still led.
+const LOAD_AGAIN_AFTER: Duration = Duration::from_secs(5);
 /// How often unused groups are looked for.
 const EXPIRE_EVERY: Duration = Duration::from_secs(600);
 
@@ -54,8 +56,9 @@ pub struct Worker {
     parts: CoordinatorParts,
     coordinator: Coordinator,
     outcomes: mpsc::UnboundedReceiver<Outcome>,
-    loading: JoinSet<Arc<Shard>>,
+    loading: JoinSet<(Arc<Shard>, bool)>,
     expire_at: Monotonic,
+    load_again_at: Option<Monotonic>,
 }
 
 impl Coordinator {
@@ -64,25 +67,47 @@ impl Coordinator {
         let (to_worker, outcomes) = mpsc::unbounded_channel();
         let (replicas, clock) = (parts.replicas.clone(), Arc::clone(&parts.clock));
         let tools = Tools { replicas, clock, outcomes: to_worker };
-        let (shards, hurry) = (RwLock::new(Shards::default()), Notify::new());
-        let coordinator = Self { inner: Arc::new(Inner { tools, shards, hurry }) };
+        let (shards, hurry, news) = (RwLock::new(Shards::default()), Notify::new(), watch::Sender::new(()));
+        let coordinator = Self { inner: Arc::new(Inner { tools, shards, hurry, news }) };
         let expire_at = Monotonic(parts.clock.now().0 + EXPIRE_EVERY);
-        let worker =
-            Worker { parts, coordinator: coordinator.clone(), outcomes, loading: JoinSet::new(), expire_at };
+        let worker = Worker {
+            parts,
+            coordinator: coordinator.clone(),
+            outcomes,
+            loading: JoinSet::new(),
+            expire_at,
+            load_again_at: None,
+        };
         (coordinator, worker)
     }
 }
 
 impl Worker {
-    /// Works until `stop`.
-    pub async fn run(mut self, stop: CancellationToken) {
+    /// Coordinates until `resign`, which answers everybody who waits; from then on until `stop` it only tells what became of
+    /// writes that were under way.
+    pub async fn run(mut self, resign: CancellationToken, stop: CancellationToken) {
+        self.coordinate(&resign).await;
+        self.resign();
+        let inner = Arc::clone(&self.coordinator.inner);
+        loop {
+            tokio::select! {
+                biased;
+                Some(outcome) = self.outcomes.recv() => {
+                    outcome.shard.finish(&inner.tools, outcome.then, outcome.result);
+                }
+                () = stop.cancelled() => return,
+            }
+        }
+    }
+
+    async fn coordinate(&mut self, resign: &CancellationToken) {
         self.parts.images.mark_changed();
         let inner = Arc::clone(&self.coordinator.inner);
-        while !stop.is_cancelled() {
+        while !resign.is_cancelled() {
             let next = self.next_deadline();
             let wait = next.since(self.parts.clock.now());
             tokio::select! {
-                () = stop.cancelled() => {}
+                () = resign.cancelled() => {}
                 changed = self.parts.images.changed() => {
                     if changed.is_err() {
                         break;
@@ -90,20 +115,42 @@ impl Worker {
                     self.follow();
                 }
                 Some(outcome) = self.outcomes.recv() => {
+                    let unknown = outcome.result.as_ref().is_err_and(is_unknown);
                     outcome.shard.finish(&inner.tools, outcome.then, outcome.result);
+                    if unknown {
+                        self.give_up(&outcome.shard);
+                        self.follow();
+                    }
                 }
-                Some(Ok(shard)) = self.loading.join_next(), if !self.loading.is_empty() => {
-                    let mut state = shard.state.lock();
-                    state.groups.finish_replay();
-                    state.is_loaded = true;
+                Some(Ok((shard, loaded))) = self.loading.join_next(), if !self.loading.is_empty() => {
+                    let now = self.parts.clock.now();
+                    if loaded {
+                        shard.finish_loading(now);
+                    } else {
+                        self.give_up(&shard);
+                        self.load_again_at = Some(Monotonic(now.0 + LOAD_AGAIN_AFTER));
+                    }
+                    inner.news.send_replace(());
                 }
                 () = inner.hurry.notified() => {}
                 () = tokio::time::sleep(wait) => self.tick(),
             }
         }
-        for shard in self.shards() {
+    }
+
+    fn resign(&self) {
+        let shards = std::mem::take(&mut self.coordinator.inner.shards.write().led);
+        for shard in shards.into_values() {
             shard.resign();
         }
+        self.coordinator.inner.news.send_replace(());
+    }
+
+    /// A record may or may not be in the log: what it says is only known by reading it again.
+    fn give_up(&self, shard: &Arc<Shard>) {
+        let mut shards = self.coordinator.inner.shards.write();
+        shards.led.retain(|_, led| !Arc::ptr_eq(led, shard));
+        shard.resign();
     }
 
     fn shards(&self) -> Vec<Arc<Shard>> {
@@ -112,8 +159,8 @@ impl Worker {
 
     fn next_deadline(&self) -> Monotonic {
         let shards = self.shards();
-        let of_groups = shards.iter().filter_map(|shard| shard.state.lock().groups.next_deadline());
-        of_groups.chain([self.expire_at]).min().unwrap_or(self.expire_at)
+        let of_groups = shards.iter().filter_map(|shard| shard.next_deadline());
+        of_groups.chain([self.expire_at]).chain(self.load_again_at).min().unwrap_or(self.expire_at)
     }
 
     /// Takes over what this broker leads now, and lets go of what it does not.
@@ -151,10 +198,12 @@ impl Worker {
             shards.led.insert(index, Arc::clone(&shard));
             let (replicas, clock) = (self.parts.replicas.clone(), Arc::clone(&self.parts.clock));
             self.loading.spawn_blocking(move || {
-                load(&shard, &replicas, &clock);
-                shard
+                let loaded = load(&shard, &replicas, &clock);
+                (shard, loaded)
             });
         }
+        drop(shards);
+        self.coordinator.inner.news.send_replace(());
     }
 
     fn tick(&mut self) {
@@ -166,6 +215,10 @@ impl Worker {
                 let effects = state.groups.tick(now);
                 shard.perform(&mut state, tools, effects);
             }
+        }
+        if self.load_again_at.is_some_and(|at| now >= at) {
+            self.load_again_at = None;
+            self.follow();
         }
         if now >= self.expire_at {
             self.expire_at = Monotonic(now.0 + EXPIRE_EVERY);
@@ -191,18 +244,31 @@ impl Worker {
     }
 }
 
-/// Reads everything that a partition of the internal topic holds. Blocks.
-fn load(shard: &Shard, replicas: &Replicas, clock: &SharedClock) {
+/// Whether the record may be in the log and may not.
+fn is_unknown(error: &ProduceError) -> bool {
+    matches!(error, ProduceError::OutcomeUnknown(_) | ProduceError::NotEnoughReplicasAfterAppend)
+}
+
+/// Reads everything that the partition held when it came to be led, and what is committed behind it. Blocks. `false`: it was
+/// not read to the end, and must not be answered from.
+fn load(shard: &Arc<Shard>, replicas: &Replicas, clock: &SharedClock) -> bool {
     let mut request = ReadRequest {
         partition: shard.partition,
         offset: Offset::ZERO,
-        leader_epoch: None,
+        leader_epoch: Some(shard.leader_epoch),
         last_epoch: None,
         bytes_max: READ_BYTES,
     };
-    loop {
+    let Some(status) = replicas.describe(shard.partition) else { return false };
+    // The last one to hold it: the shard was given up.
+    while Arc::strong_count(shard) > 1 {
         match replicas.read(&request, Residency::MayBlock) {
-            Ok(read) if read.batches.is_empty() && read.next_offset >= read.high_watermark => return,
+            Ok(read) if read.batches.is_empty() && read.next_offset >= read.high_watermark => {
+                if read.high_watermark >= status.log_end {
+                    return true;
+                }
+                clock.sleep(RETRY_AFTER);
+            }
             Ok(read) => {
                 replay(shard, &read.batches, clock);
                 request.offset = read.next_offset;
@@ -215,26 +281,41 @@ fn load(shard: &Shard, replicas: &Replicas, clock: &SharedClock) {
             }
             Err(FetchError::NotAvailable | FetchError::WouldBlock) => clock.sleep(RETRY_AFTER),
             Err(error) => {
-                // Led by somebody else by now, or the broker is going down: the shard is given up as well.
-                tracing::info!(partition = %shard.partition, %error, "groups are not read");
-                return;
+                tracing::warn!(partition = %shard.partition, %error, "its groups are not read");
+                return false;
             }
         }
     }
+    false
 }
 
 fn replay(shard: &Shard, batches: &bytes::Bytes, clock: &SharedClock) {
     let mut rest = batches.clone();
-    let limit = DecompressLimit { bytes_max: DECOMPRESSED_BYTES_MAX };
     let mut state = shard.state.lock();
-    while let Ok(Some(batch)) = Batch::split_first(&mut rest) {
-        let Ok(records) = batch.records(limit) else { continue };
-        for record in records.filter_map(Result::ok) {
-            let Some(key) = record.key else { continue };
-            let taken = state.groups.replay((&key, record.value.as_ref()), (clock.now(), clock.wall_ms()));
-            if let Err(error) = taken {
-                tracing::warn!(partition = %shard.partition, offset = record.offset, "passed over: {error}");
-            }
+    loop {
+        match Batch::split_first(&mut rest) {
+            Ok(None) => return,
+            Ok(Some(batch)) => replay_batch(&mut state, shard, &batch, clock),
+            Err(error) => return tracing::error!(partition = %shard.partition, "batches passed over: {error}"),
+        }
+    }
+}
+
+fn replay_batch(state: &mut ShardState, shard: &Shard, batch: &Batch, clock: &SharedClock) {
+    let limit = DecompressLimit { bytes_max: DECOMPRESSED_BYTES_MAX };
+    let records = match batch.records(limit) {
+        Ok(records) => records,
+        Err(error) => return tracing::error!(partition = %shard.partition, "a batch is passed over: {error}"),
+    };
+    for record in records {
+        let record = match record {
+            Ok(record) => record,
+            Err(error) => return tracing::error!(partition = %shard.partition, "records passed over: {error}"),
+        };
+        let Some(key) = record.key else { continue };
+        let taken = state.groups.replay((&key, record.value.as_ref()), (clock.now(), clock.wall_ms()));
+        if let Err(error) = taken {
+            tracing::warn!(partition = %shard.partition, offset = record.offset, "passed over: {error}");
         }
     }
 }

@@ -47,9 +47,9 @@ pub struct Node {
     /// Ends what serves clients.
     stop: CancellationToken,
     listeners: JoinSet<Result<(), String>>,
-    /// Ends what follows the metadata: only after the last change was answered.
+    /// Ends what follows the metadata and the groups: only after the last change was answered.
     follow: CancellationToken,
-    applier: JoinSet<()>,
+    followers: JoinSet<()>,
     shutdown_timeout: Duration,
 }
 
@@ -97,9 +97,12 @@ impl Node {
         let Opened { metadata, replicas, problems, .. } = opened;
         let Registered { directory, epoch, image } = registered;
         let (applier, images) = Applier::start(metadata.clone(), replicas.clone(), image).await;
-        let mut applying = JoinSet::new();
+        let mut followers = JoinSet::new();
         let follow = CancellationToken::new();
-        applying.spawn(applier.run(follow.clone()));
+        followers.spawn(applier.run(follow.clone()));
+        let own = directory.meta().broker;
+        let (coordinator, worker) = parts::coordinator((&config, own), &clock, &replicas, &images);
+        followers.spawn(worker.run(stop.clone(), follow.clone()));
         let (broker, maintenance) = parts::broker(parts::Foundation {
             config: &config,
             clock,
@@ -108,6 +111,7 @@ impl Node {
             metadata: metadata.clone(),
             replicas: replicas.clone(),
             images,
+            coordinator,
             readiness: state.readiness.clone(),
             metrics: Metrics::new(),
             start_problems: problems,
@@ -128,7 +132,7 @@ impl Node {
             stop,
             listeners,
             follow,
-            applier: applying,
+            followers,
             shutdown_timeout: Duration::from_millis(config.shutdown_timeout_ms),
         })
     }
@@ -182,7 +186,7 @@ impl Node {
     /// # Errors
     /// It was not a clean shutdown; the next start recovers.
     pub async fn shutdown(self) -> Result<(), ShutdownError> {
-        let Self { broker, metadata, replicas, directory, disk, mut listeners, mut applier, .. } = self;
+        let Self { broker, metadata, replicas, directory, disk, mut listeners, mut followers, .. } = self;
         broker.readiness().set(Phase::ShuttingDown);
         replicas.begin_shutdown();
         broker.admission().close();
@@ -197,7 +201,7 @@ impl Node {
             let _ = tokio::time::timeout(CLOSE_WITHIN, drain(&mut listeners)).await;
         }
         self.follow.cancel();
-        while applier.join_next().await.is_some() {}
+        while followers.join_next().await.is_some() {}
         let clean = CleanShutdown { broker_epoch: self.epoch, boot_id: disk.boot_id() };
         let maintenance = self.maintenance;
         let closing = tokio::task::spawn_blocking(move || {

@@ -4,6 +4,7 @@ use super::StartError;
 use crate::{
     clock::SharedClock,
     config::Config,
+    coordinator::{Coordinator, CoordinatorParts, GroupOptions, Worker},
     disk::{DataDirectory, LastShutdown, SharedDisk},
     ids::{BrokerId, DirectoryId, LogId},
     listener::{ConnectionLimits, grpc::GrpcOptions, kafka::KafkaOptions},
@@ -142,6 +143,7 @@ pub(super) struct Foundation<'a> {
     pub(super) metadata: Handle,
     pub(super) replicas: Replicas,
     pub(super) images: AppliedImages,
+    pub(super) coordinator: Coordinator,
     pub(super) readiness: Readiness,
     pub(super) metrics: Metrics,
     pub(super) start_problems: Vec<String>,
@@ -161,6 +163,7 @@ pub(super) fn broker(foundation: Foundation<'_>) -> Result<(Broker, MaintenanceT
         clock: foundation.clock,
         metadata: foundation.metadata,
         images: foundation.images,
+        coordinator: foundation.coordinator,
         replicas: foundation.replicas,
         maintenance,
         readiness: foundation.readiness,
@@ -173,6 +176,29 @@ pub(super) fn broker(foundation: Foundation<'_>) -> Result<(Broker, MaintenanceT
         start_problems: foundation.start_problems,
     });
     Ok((broker, thread))
+}
+
+/// The coordinator of consumer groups, and its task.
+pub(super) fn coordinator(
+    (config, broker): (&Config, BrokerId),
+    clock: &SharedClock,
+    replicas: &Replicas,
+    images: &AppliedImages,
+) -> (Coordinator, Worker) {
+    let groups = GroupOptions {
+        session_timeout_min: Duration::from_millis(config.group_session_timeout_min_ms),
+        session_timeout_max: Duration::from_millis(config.group_session_timeout_max_ms),
+        initial_rebalance_delay: Duration::from_millis(config.group_initial_rebalance_delay_ms),
+        members_max: config.group_members_max,
+    };
+    Coordinator::new(CoordinatorParts {
+        broker,
+        replicas: replicas.clone(),
+        clock: Arc::clone(clock),
+        images: images.clone(),
+        groups,
+        retention: Duration::from_millis(config.offsets_retention_ms),
+    })
 }
 
 fn limits(config: &Config) -> Limits {
@@ -188,6 +214,7 @@ fn limits(config: &Config) -> Limits {
         cold_reads_max: config.cold_reads_max,
         default_partitions: config.default_partitions,
         default_replication_factor: config.default_replication_factor,
+        offsets_topic_partitions: config.offsets_topic_partitions,
         partitions_per_topic_max: config.partitions_per_topic_max,
         partitions_max: config.partitions_max,
         request_timeout: Duration::from_millis(config.request_timeout_ms),

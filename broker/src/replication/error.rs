@@ -13,6 +13,9 @@ pub enum ProduceError {
     /// No such partition here.
     #[error("there is no such partition on this broker: refresh the metadata")]
     UnknownPartition,
+    /// The broker's own topic.
+    #[error("only the broker itself writes to its internal topics")]
+    InternalTopic,
     /// Another broker leads, or nobody.
     #[error("this broker does not lead the partition: refresh the metadata")]
     NotLeader,
@@ -146,6 +149,7 @@ impl ProduceError {
             | Self::Overloaded { .. }
             | Self::ShuttingDown => true,
             Self::Invalid(_)
+            | Self::InternalTopic
             | Self::TooLarge { .. }
             | Self::BeyondJournal { .. }
             | Self::InvalidTimestamp { .. }

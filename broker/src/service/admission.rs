@@ -50,6 +50,7 @@ pub struct Limits {
     pub cold_reads_max: usize,
     pub default_partitions: u32,
     pub default_replication_factor: u32,
+    pub offsets_topic_partitions: u32,
     pub partitions_per_topic_max: u32,
     pub partitions_max: u32,
     pub request_timeout: Duration,

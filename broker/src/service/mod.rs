@@ -5,6 +5,7 @@ mod admission;
 mod applier;
 mod fetch;
 mod fetch_once;
+mod groups;
 mod maintenance;
 mod offsets;
 mod produce;
@@ -20,6 +21,7 @@ pub use admission::{Admission, Context, Limits, ListenerKind, MemoryFor, MemoryP
 pub use applier::{AppliedImages, Applier};
 pub use fetch::{FetchSession, Push, Subscription};
 pub use fetch_once::FetchOnce;
+pub use groups::GroupCallError;
 pub use maintenance::{Maintenance, MaintenanceThread};
 pub use offsets::{EpochEnd, EpochRequest, ListOffsetsError, OffsetRequest};
 pub use produce::{ProduceSession, ReplyPlace};
@@ -32,6 +34,7 @@ pub use watch::{News, WatchSession};
 
 use crate::{
     clock::{Monotonic, SharedClock},
+    coordinator::Coordinator,
     ids::BrokerId,
     metadata::Handle,
     replication::Replicas,
@@ -50,6 +53,8 @@ pub struct BrokerParts {
     pub metadata: Handle,
     /// The images that this broker acts on.
     pub images: AppliedImages,
+    /// The consumer groups.
+    pub coordinator: Coordinator,
     /// The partitions.
     pub replicas: Replicas,
     /// Limits, and the door.
@@ -131,6 +136,10 @@ impl Broker {
 
     fn replicas(&self) -> &Replicas {
         &self.inner.parts.replicas
+    }
+
+    fn coordinator(&self) -> &Coordinator {
+        &self.inner.parts.coordinator
     }
 
     fn maintenance(&self) -> &Maintenance {

@@ -4,7 +4,7 @@
 //! What always holds: whatever was handed to a partition is answered exactly once, also when the stream is gone; a client
 //! that does not read its replies stops only itself.
 
-use super::{Broker, Context, MemoryPermit, Refusal, admission::take};
+use super::{AppliedImages, Broker, Context, MemoryPermit, Refusal, admission::take};
 use crate::replication::{ProduceError, ProduceRequest, Produced};
 use std::sync::Arc;
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
@@ -36,6 +36,23 @@ impl Broker {
             bytes: Arc::new(Semaphore::new(limits.produce_stream_bytes_max)),
             places: Arc::new(Semaphore::new(limits.produce_stream_requests_max)),
         })
+    }
+}
+
+impl Broker {
+    /// Hands a client's batch to its partition. `done` is called exactly once.
+    pub(super) fn append(
+        &self,
+        request: ProduceRequest,
+        done: impl FnOnce(Result<Produced, ProduceError>) + Send + 'static,
+    ) {
+        let is_internal = |images: &AppliedImages| {
+            images.borrow().topic(request.partition.topic).is_some_and(|topic| topic.internal)
+        };
+        if is_internal(&self.inner.parts.images) {
+            return done(Err(ProduceError::InternalTopic));
+        }
+        self.replicas().produce(request, Box::new(done));
     }
 }
 
@@ -71,7 +88,7 @@ impl ProduceSession {
             broker.maintenance().wake();
             done(outcome);
         };
-        self.broker.replicas().produce(request, Box::new(complete));
+        self.broker.append(request, complete);
         Ok(())
     }
 

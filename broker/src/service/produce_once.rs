@@ -54,7 +54,7 @@ impl Broker {
             metrics.produce_bytes.inc_by(u64::try_from(request.batch.len()).unwrap_or(u64::MAX));
             let (broker, shared) = (self.clone(), Arc::clone(&shared));
             let done = move |outcome| broker.note_outcome(&shared, (index, outcome), admitted);
-            self.replicas().produce(request, Box::new(done));
+            self.append(request, done);
         }
         Ok(PendingBatches { shared, complete })
     }

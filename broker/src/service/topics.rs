@@ -3,6 +3,7 @@
 
 use super::{Broker, Context, Refusal, within};
 use crate::{
+    coordinator::OFFSETS_TOPIC,
     ids::{MetadataIndex, Offset, PartitionIndex, TopicId, TopicPartition},
     metadata::{
         ClusterState, Command, Outcome, ProposeError, Rejection, Topic, topic_config::MAX_MESSAGE_BYTES,
@@ -78,6 +79,12 @@ pub enum TopicError {
         /// The name.
         name: String,
     },
+    /// The broker's own.
+    #[error("the topic {name:?} is the broker's own: clients neither make nor change nor delete it")]
+    Internal {
+        /// The name.
+        name: String,
+    },
     /// Not a possible number of partitions.
     #[error("{given} partitions are not possible: {allowed}")]
     Partitions {
@@ -121,6 +128,7 @@ impl TopicError {
             Self::TimedOut => true,
             Self::DirectoryFailed(_)
             | Self::Unknown { .. }
+            | Self::Internal { .. }
             | Self::Partitions { .. }
             | Self::BatchBeyondJournal { .. }
             | Self::NothingToChange => false,
@@ -135,6 +143,19 @@ impl Broker {
     /// See [`TopicError`].
     pub async fn create_topic(&self, context: &Context, new: NewTopic) -> Result<CreatedTopic, TopicError> {
         let patience = self.admission().admit(context)?;
+        if new.name == OFFSETS_TOPIC {
+            return Err(TopicError::Internal { name: new.name });
+        }
+        self.make_topic(patience, new, false).await
+    }
+
+    /// Makes a topic of the clients, or one of the broker's own.
+    pub(super) async fn make_topic(
+        &self,
+        patience: Duration,
+        new: NewTopic,
+        internal: bool,
+    ) -> Result<CreatedTopic, TopicError> {
         let partitions = new.partitions.unwrap_or(self.limits().default_partitions);
         let replication_factor = new.replication_factor.unwrap_or(self.limits().default_replication_factor);
         self.check_partitions(partitions, partitions)?;
@@ -145,7 +166,7 @@ impl Broker {
             partitions,
             replication_factor,
             configs: new.configs,
-            internal: false,
+            internal,
         };
         let outcome = if new.validate_only {
             self.image().check(&command).map_err(ProposeError::Rejected)?
@@ -166,7 +187,7 @@ impl Broker {
     /// See [`TopicError`].
     pub async fn delete_topic(&self, context: &Context, name: &str) -> Result<(), TopicError> {
         let patience = self.admission().admit(context)?;
-        let topic = self.topic_named(name)?.id;
+        let topic = self.topic_of_clients(name)?.id;
         self.delete(topic, patience).await
     }
 
@@ -176,6 +197,9 @@ impl Broker {
     /// See [`TopicError`].
     pub async fn delete_topic_by_id(&self, context: &Context, topic: TopicId) -> Result<(), TopicError> {
         let patience = self.admission().admit(context)?;
+        if let Some(topic) = self.image().topic(topic).filter(|topic| topic.internal) {
+            return Err(TopicError::Internal { name: topic.name.clone() });
+        }
         self.delete(topic, patience).await
     }
 
@@ -194,7 +218,7 @@ impl Broker {
         if partitions.is_none() && set.is_empty() && reset.is_empty() {
             return Err(TopicError::NothingToChange);
         }
-        let topic = self.topic_named(&name)?;
+        let topic = self.topic_of_clients(&name)?;
         if let Some(total) = partitions {
             let present = u32::try_from(topic.partitions.len()).unwrap_or(u32::MAX);
             self.check_partitions(total, total.saturating_sub(present))?;
@@ -216,6 +240,11 @@ impl Broker {
     ) -> Result<Arc<Topic>, TopicError> {
         if let Ok(topic) = self.topic_named(name) {
             return Ok(topic);
+        }
+        if name == OFFSETS_TOPIC {
+            let patience = self.admission().admit(context)?;
+            self.make_offsets_topic(patience).await?;
+            return self.topic_named(name);
         }
         let (name, configs) = (name.to_owned(), BTreeMap::new());
         let new =
@@ -286,7 +315,7 @@ impl Broker {
         before: Option<Offset>,
     ) -> Result<Offset, DeleteError> {
         let patience = self.admission().admit(context).map_err(TopicError::Refused)?;
-        let topic = self.topic_named(name)?.id;
+        let topic = self.topic_of_clients(name)?.id;
         let (answer, answered) = oneshot::channel();
         let done = Box::new(move |outcome| {
             // Nobody waits any more: the deadline has passed.
@@ -330,6 +359,12 @@ impl Broker {
     fn topic_named(&self, name: &str) -> Result<Arc<Topic>, TopicError> {
         let unknown = || TopicError::Unknown { name: name.chars().take(260).collect() };
         self.image().topic_by_name(name).cloned().ok_or_else(unknown)
+    }
+
+    /// The same, unless it is the broker's own.
+    fn topic_of_clients(&self, name: &str) -> Result<Arc<Topic>, TopicError> {
+        let topic = self.topic_named(name)?;
+        if topic.internal { Err(TopicError::Internal { name: name.to_owned() }) } else { Ok(topic) }
     }
 
     fn check_partitions(&self, total: u32, added: u32) -> Result<(), TopicError> {

@@ -53,6 +53,11 @@ impl Group {
         }
     }
 
+    /// Every member has a whole session from now on.
+    pub fn begin_sessions(&mut self, now: Monotonic) {
+        self.members.values_mut().for_each(|member| member.refresh(now));
+    }
+
     /// A group that was written. Its members have a whole session to be heard of.
     pub fn restore(options: GroupOptions, written: Description, now: Monotonic) -> Self {
         let mut members = BTreeMap::new();

@@ -1,5 +1,8 @@
 use super::*;
-use crate::coordinator::group::{Assignor, Waiter};
+use crate::{
+    coordinator::group::{Assignor, Waiter},
+    ids::TopicId,
+};
 
 const fn at(seconds: u64) -> Monotonic {
     Monotonic(Duration::from_secs(seconds))
@@ -31,7 +34,13 @@ fn member(generation: i32) -> Committer {
 }
 
 fn offsets(offset: i64, committed_ms: i64) -> BTreeMap<Place, CommittedOffset> {
-    let committed = CommittedOffset { offset, leader_epoch: Some(1), metadata: "note".into(), committed_ms };
+    let committed = CommittedOffset {
+        topic: TopicId(uuid::Uuid::from_u128(1)),
+        offset,
+        leader_epoch: Some(1),
+        metadata: "note".into(),
+        committed_ms,
+    };
     [(("topic".to_string(), 0), committed.clone()), (("topic".to_string(), 1), committed)].into()
 }
 
@@ -62,7 +71,7 @@ fn replayed(records: &[Record]) -> Groups {
     for record in records {
         groups.replay((&record.key, record.value.as_ref()), (at(50), 50_000)).expect("a record");
     }
-    groups.finish_replay();
+    groups.finish_replay(at(50));
     groups
 }
 

@@ -31,6 +31,7 @@ impl Coded for ProduceError {
     fn code(&self) -> ErrorCode {
         match self {
             Self::UnknownPartition => ErrorCode::UnknownTopicOrPartition,
+            Self::InternalTopic => ErrorCode::InvalidRequest,
             Self::NotLeader | Self::Offline(_) => ErrorCode::NotLeader,
             Self::FencedLeaderEpoch { .. } => ErrorCode::FencedLeaderEpoch,
             Self::UnknownLeaderEpoch { .. } => ErrorCode::UnknownLeaderEpoch,
@@ -97,6 +98,7 @@ impl Coded for TopicError {
         match self {
             Self::Refused(refusal) => refusal.code(),
             Self::Unknown { .. } => ErrorCode::UnknownTopicOrPartition,
+            Self::Internal { .. } => ErrorCode::InvalidRequest,
             Self::Partitions { .. } => ErrorCode::InvalidPartitions,
             Self::BatchBeyondJournal { .. } => ErrorCode::InvalidConfig,
             Self::NothingToChange => ErrorCode::InvalidRequest,

@@ -39,6 +39,7 @@ impl Coded for ProduceError {
     fn code(&self) -> ErrorCode {
         match self {
             Self::UnknownPartition => ErrorCode::UNKNOWN_TOPIC_OR_PARTITION,
+            Self::InternalTopic => ErrorCode::INVALID_TOPIC_EXCEPTION,
             Self::NotLeader | Self::ShuttingDown => ErrorCode::NOT_LEADER_OR_FOLLOWER,
             Self::FencedLeaderEpoch { .. } => ErrorCode::FENCED_LEADER_EPOCH,
             Self::UnknownLeaderEpoch { .. } => ErrorCode::UNKNOWN_LEADER_EPOCH,
@@ -94,6 +95,7 @@ impl Coded for TopicError {
         match self {
             Self::Refused(refusal) => refusal.code(),
             Self::Unknown { .. } => ErrorCode::UNKNOWN_TOPIC_OR_PARTITION,
+            Self::Internal { .. } => ErrorCode::INVALID_TOPIC_EXCEPTION,
             Self::Partitions { .. } => ErrorCode::INVALID_PARTITIONS,
             Self::BatchBeyondJournal { .. } => ErrorCode::INVALID_CONFIG,
             Self::NothingToChange => ErrorCode::INVALID_REQUEST,
