@@ -8,6 +8,8 @@ mod bad_input;
 mod consuming;
 #[path = "kafka_listener/discovery.rs"]
 mod discovery;
+#[path = "kafka_listener/groups.rs"]
+mod groups;
 #[path = "kafka_listener/idle.rs"]
 mod idle;
 #[path = "kafka_listener/producing.rs"]

@@ -6,6 +6,7 @@
 //! * What [`Groups::replay`] makes of all records is what the groups were when the last of them was written; it takes them in
 //!   any order, repeated, and without those that compaction removed.
 
+use super::subscription::topics_of;
 use super::{
     group::{Description, Effect, Group, GroupError, GroupOptions, JoinRequest, Leaver, SyncRequest},
     record::{
@@ -203,6 +204,17 @@ impl Groups {
         {
             self.deadlines.remove(&(deadline, group.to_string()));
         }
+    }
+
+    /// Topics whose offsets a group needs: those that its members read.
+    ///
+    /// # Errors
+    /// There is no such group, or it has members that do not say what they read.
+    pub fn topics_in_use(&self, group: &str) -> Result<BTreeSet<String>, DeleteGroupError> {
+        let entry = self.groups.get(group).ok_or(DeleteGroupError::NotFound)?;
+        let subscriptions = entry.group.subscriptions().map(|metadata| topics_of(&metadata));
+        let topics: Option<Vec<_>> = subscriptions.collect();
+        Ok(topics.ok_or(DeleteGroupError::NotEmpty)?.into_iter().flatten().collect())
     }
 
     /// Records that forget offsets; when they are durable, [`Groups::forget_offsets`] follows.

@@ -180,24 +180,35 @@ impl Coordinator {
         answer_of(answered).await
     }
 
-    /// Forgets what a group committed for some partitions.
+    /// Forgets what a group committed for some partitions, but for those of topics that its members read: these are
+    /// returned.
     ///
     /// # Errors
     /// See [`CoordinatorError`].
-    pub async fn delete_offsets(&self, group: &str, places: Vec<Place>) -> Result<(), CoordinatorError> {
+    pub async fn delete_offsets(
+        &self,
+        group: &str,
+        places: Vec<Place>,
+    ) -> Result<Vec<Place>, CoordinatorError> {
         let shard = self.shard(group)?;
+        let refused;
         let (answer, answered) = oneshot::channel();
         {
             let state = shard.state.lock();
             state.check_loaded()?;
+            let in_use = state.groups.topics_in_use(group)?;
+            let (kept, places): (Vec<Place>, Vec<Place>) =
+                places.into_iter().partition(|(topic, _)| in_use.contains(topic));
+            refused = kept;
             let records = state.groups.delete_offsets(group, places.iter());
             if records.is_empty() {
-                return Ok(());
+                return Ok(refused);
             }
             let then = Then::ForgetOffsets { group: group.to_string(), places, answer };
             shard.write(&self.inner.tools, &records, then);
         }
-        answer_of(answered).await
+        answer_of(answered).await?;
+        Ok(refused)
     }
 
     /// A group for an administrator; `None`: there is none.

@@ -8,6 +8,7 @@ pub mod groups;
 mod handle;
 pub mod record;
 mod shard;
+mod subscription;
 mod worker;
 
 pub use error::CoordinatorError;

@@ -280,8 +280,13 @@ fn load(shard: &Arc<Shard>, replicas: &Replicas, clock: &SharedClock) -> bool {
                 request.offset = to;
             }
             Err(FetchError::NotAvailable | FetchError::WouldBlock) => clock.sleep(RETRY_AFTER),
+            Err(error @ (FetchError::Storage(_) | FetchError::Offline(_))) => {
+                tracing::warn!(partition = %shard.partition, "its groups cannot be read, trying again: {error}");
+                return false;
+            }
             Err(error) => {
-                tracing::warn!(partition = %shard.partition, %error, "its groups are not read");
+                // Led by somebody else by now, or the broker is going down.
+                tracing::info!(partition = %shard.partition, "its groups are not read: {error}");
                 return false;
             }
         }
@@ -296,7 +301,9 @@ fn replay(shard: &Shard, batches: &bytes::Bytes, clock: &SharedClock) {
         match Batch::split_first(&mut rest) {
             Ok(None) => return,
             Ok(Some(batch)) => replay_batch(&mut state, shard, &batch, clock),
-            Err(error) => return tracing::error!(partition = %shard.partition, "batches passed over: {error}"),
+            Err(error) => {
+                return tracing::error!(partition = %shard.partition, "batches passed over: {error}");
+            }
         }
     }
 }
@@ -310,7 +317,9 @@ fn replay_batch(state: &mut ShardState, shard: &Shard, batch: &Batch, clock: &Sh
     for record in records {
         let record = match record {
             Ok(record) => record,
-            Err(error) => return tracing::error!(partition = %shard.partition, "records passed over: {error}"),
+            Err(error) => {
+                return tracing::error!(partition = %shard.partition, "records passed over: {error}");
+            }
         };
         let Some(key) = record.key else { continue };
         let taken = state.groups.replay((&key, record.value.as_ref()), (clock.now(), clock.wall_ms()));

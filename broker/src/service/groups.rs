@@ -165,7 +165,8 @@ impl Broker {
         Ok(deleted.unwrap_or_else(|| Err(too_slow()))?)
     }
 
-    /// Forgets what a group committed for some partitions.
+    /// Forgets what a group committed for some partitions, but for those of topics that its members read: these are
+    /// returned.
     ///
     /// # Errors
     /// See [`GroupCallError`].
@@ -174,7 +175,7 @@ impl Broker {
         context: &Context,
         group: &str,
         places: Vec<Place>,
-    ) -> Result<(), GroupCallError> {
+    ) -> Result<Vec<Place>, GroupCallError> {
         let patience = self.admission().admit(context)?;
         let deleted = within(patience, self.coordinator().delete_offsets(group, places)).await;
         Ok(deleted.unwrap_or_else(|| Err(too_slow()))?)

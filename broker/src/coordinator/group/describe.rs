@@ -2,6 +2,7 @@
 
 use super::{Group, GroupOptions, Member, Phase, after};
 use crate::clock::Monotonic;
+use bytes::Bytes;
 use std::collections::BTreeMap;
 
 /// A group, as it is told and as it is written.
@@ -51,6 +52,14 @@ impl Group {
             leader: self.leader.clone(),
             members: self.members.iter().map(described).collect(),
         }
+    }
+
+    /// What each member tells the leader: for the chosen assignor, or for the one that it likes best.
+    pub fn subscriptions(&self) -> impl Iterator<Item = Bytes> + '_ {
+        self.members.values().map(|member| match &self.protocol {
+            Some(protocol) if member.supports(protocol) => member.metadata(protocol),
+            _ => member.assignors.first().map(|assignor| assignor.metadata.clone()).unwrap_or_default(),
+        })
     }
 
     /// Every member has a whole session from now on.

@@ -14,7 +14,7 @@ use cairn_proto::kafka::{
     ApiKey, DecodeError, EncodeError, Frame, Reader, RequestBody, RequestHeader, ResponseBody,
     api_versions::ApiVersionsResponse, response_frame,
 };
-use std::{sync::Arc, time::Duration};
+use std::{net::SocketAddr, sync::Arc, time::Duration};
 
 /// What a decoded request may take beside its frame: so many times the frame's bytes, and a little, but never more than
 /// this. Batches cost nothing; two hundred thousand partitions fit.
@@ -61,6 +61,8 @@ pub(super) struct Call {
     pub(super) shared: Arc<Shared>,
     pub(super) context: Context,
     pub(super) version: i16,
+    /// Where the client connected from.
+    pub(super) peer: Option<SocketAddr>,
     correlation_id: i32,
     body: RequestBody,
     _memory: MemoryPermit,
@@ -68,7 +70,11 @@ pub(super) struct Call {
 
 impl Call {
     /// Takes a request apart; batches are handed to their partitions before this returns.
-    pub(super) fn decode(shared: &Arc<Shared>, frame: ReceivedFrame) -> Result<Reply, AnsweringError> {
+    pub(super) fn decode(
+        shared: &Arc<Shared>,
+        peer: Option<SocketAddr>,
+        frame: ReceivedFrame,
+    ) -> Result<Reply, AnsweringError> {
         let ReceivedFrame { bytes, memory } = frame;
         let decoded_bytes_max = bytes.len().saturating_mul(DECODED_FACTOR).saturating_add(DECODED_BYTES);
         let mut reader = Reader::new(bytes, decoded_bytes_max.min(DECODED_BYTES_MAX));
@@ -89,7 +95,15 @@ impl Call {
             }
             body => {
                 let shared = Arc::clone(shared);
-                Ok(Reply::Asked(Self { shared, context, version, correlation_id, body, _memory: memory }))
+                Ok(Reply::Asked(Self {
+                    shared,
+                    context,
+                    version,
+                    peer,
+                    correlation_id,
+                    body,
+                    _memory: memory,
+                }))
             }
         }
     }

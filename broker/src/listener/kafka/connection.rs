@@ -100,7 +100,7 @@ impl Connection {
     }
 
     async fn handle(&mut self, frame: ReceivedFrame) -> Result<(), End> {
-        match Call::decode(&self.shared, frame)? {
+        match Call::decode(&self.shared, self.stream.peer_addr().ok(), frame)? {
             Reply::Now(frame) => {
                 self.reply_to_all().await?;
                 self.write(frame).await

@@ -3,9 +3,10 @@
 //! there.
 
 use crate::{
+    coordinator::{CoordinatorError, group::GroupError, groups::DeleteGroupError},
     metadata::{ProposeError, Rejection},
     replication::{FetchError, ProduceError},
-    service::{InitProducerError, ListOffsetsError, Refusal, TopicError},
+    service::{GroupCallError, InitProducerError, ListOffsetsError, Refusal, TopicError},
 };
 use cairn_proto::{kafka::ErrorCode, record::BatchError};
 
@@ -114,6 +115,56 @@ impl Coded for InitProducerError {
             Self::NeverGiven { .. } => ErrorCode::INVALID_PRODUCER_ID_MAPPING,
             // A producer tries all of these again.
             Self::Propose(_) | Self::TimedOut => ErrorCode::COORDINATOR_NOT_AVAILABLE,
+        }
+    }
+}
+
+impl Coded for GroupCallError {
+    fn code(&self) -> ErrorCode {
+        match self {
+            Self::Refused(Refusal::ShuttingDown) | Self::Topic(_) => ErrorCode::COORDINATOR_NOT_AVAILABLE,
+            Self::Refused(refusal) => refusal.code(),
+            Self::Coordinator(error) => error.code(),
+        }
+    }
+}
+
+impl Coded for CoordinatorError {
+    fn code(&self) -> ErrorCode {
+        match self {
+            Self::NotCoordinator => ErrorCode::NOT_COORDINATOR,
+            Self::Loading => ErrorCode::COORDINATOR_LOAD_IN_PROGRESS,
+            Self::NotAvailable(_) => ErrorCode::COORDINATOR_NOT_AVAILABLE,
+            Self::InvalidName { .. } => ErrorCode::INVALID_GROUP_ID,
+            Self::MetadataTooLong { .. } => ErrorCode::OFFSET_METADATA_TOO_LARGE,
+            Self::TooLarge => ErrorCode::INVALID_COMMIT_OFFSET_SIZE,
+            Self::Group(error) => error.code(),
+            Self::Delete(error) => error.code(),
+        }
+    }
+}
+
+impl Coded for GroupError {
+    fn code(&self) -> ErrorCode {
+        match self {
+            Self::InvalidSessionTimeout { .. } => ErrorCode::INVALID_SESSION_TIMEOUT,
+            Self::UnknownMember => ErrorCode::UNKNOWN_MEMBER_ID,
+            Self::MemberIdRequired(_) => ErrorCode::MEMBER_ID_REQUIRED,
+            Self::FencedInstance => ErrorCode::FENCED_INSTANCE_ID,
+            Self::InconsistentProtocol => ErrorCode::INCONSISTENT_GROUP_PROTOCOL,
+            Self::RebalanceInProgress => ErrorCode::REBALANCE_IN_PROGRESS,
+            Self::IllegalGeneration { .. } => ErrorCode::ILLEGAL_GENERATION,
+            Self::Full { .. } => ErrorCode::GROUP_MAX_SIZE_REACHED,
+            Self::NotWritten => ErrorCode::COORDINATOR_NOT_AVAILABLE,
+        }
+    }
+}
+
+impl Coded for DeleteGroupError {
+    fn code(&self) -> ErrorCode {
+        match self {
+            Self::NotFound => ErrorCode::GROUP_ID_NOT_FOUND,
+            Self::NotEmpty => ErrorCode::NON_EMPTY_GROUP,
         }
     }
 }

@@ -32,13 +32,24 @@ macro_rules! handlers {
 handlers! {
     ApiVersions => api_versions,
     CreateTopics => create_topics,
+    DeleteGroups => delete_groups,
     DeleteTopics => delete_topics,
     DescribeCluster => describe_cluster,
+    DescribeGroups => describe_groups,
     Fetch => fetch,
+    FindCoordinator => find_coordinator,
+    Heartbeat => heartbeat,
     InitProducerId => init_producer_id,
+    JoinGroup => join_group,
+    LeaveGroup => leave_group,
+    ListGroups => list_groups,
     ListOffsets => list_offsets,
     Metadata => metadata,
+    OffsetCommit => offset_commit,
+    OffsetDelete => offset_delete,
+    OffsetFetch => offset_fetch,
     OffsetForLeaderEpoch => offset_for_leader_epoch,
+    SyncGroup => sync_group,
 }
 
 /// Whether requests of this API are let in.

@@ -1,0 +1,18 @@
+//! Groups to be deleted with what they committed, one after the other.
+
+use super::Call;
+use crate::{listener::kafka::error_code::Coded as _, service::Refusal};
+use cairn_proto::kafka::{
+    ErrorCode,
+    delete_groups::{DeletableGroupResult, DeleteGroupsRequest, DeleteGroupsResponse},
+};
+
+pub(super) async fn handle(call: &Call, request: DeleteGroupsRequest) -> Result<DeleteGroupsResponse, Refusal> {
+    let mut results = Vec::with_capacity(request.groups_names.len());
+    for group_id in request.groups_names {
+        let deleted = call.shared.broker.delete_group(&call.context, &group_id).await;
+        let error_code = deleted.map_or_else(|error| error.code(), |()| ErrorCode::NONE);
+        results.push(DeletableGroupResult { group_id, error_code });
+    }
+    Ok(DeleteGroupsResponse { results, ..Default::default() })
+}

@@ -1,0 +1,71 @@
+//! Groups with their members, for administrators. A group that does not exist is told as one that is dead.
+
+use super::Call;
+use crate::{
+    coordinator::group::{DescribedMember, Description},
+    listener::kafka::error_code::Coded as _,
+    service::Refusal,
+};
+use bytes::Bytes;
+use cairn_proto::kafka::describe_groups::{
+    DescribeGroupsRequest, DescribeGroupsResponse, DescribedGroup, DescribedGroupMember,
+};
+
+/// Read, delete, describe: everything that a group knows, since nobody is refused.
+const GROUP_OPERATIONS: i32 = 0b1_0100_1000;
+/// Only then the members have shares, and an assignor that was chosen.
+const STABLE: &str = "Stable";
+
+#[expect(clippy::unused_async, reason = "handlers are called alike")]
+pub(super) async fn handle(
+    call: &Call,
+    request: DescribeGroupsRequest,
+) -> Result<DescribeGroupsResponse, Refusal> {
+    let one = |group_id: String| {
+        let mut told = match call.shared.broker.describe_group(&call.context, &group_id) {
+            Ok(Some(group)) => described(group),
+            Ok(None) => DescribedGroup { group_state: "Dead".into(), ..Default::default() },
+            Err(error) => DescribedGroup { error_code: error.code(), ..Default::default() },
+        };
+        if request.include_authorized_operations && told.error_code.is_none() {
+            told.authorized_operations = GROUP_OPERATIONS;
+        }
+        DescribedGroup { group_id, ..told }
+    };
+    let groups = request.groups.into_iter().map(one).collect();
+    Ok(DescribeGroupsResponse { groups, ..Default::default() })
+}
+
+fn described(group: Description) -> DescribedGroup {
+    let protocol = group.protocol.filter(|_| group.state == STABLE);
+    let member = |DescribedMember { id, member }: DescribedMember| {
+        let shown = |bytes: Bytes| protocol.as_ref().map(|_| bytes).unwrap_or_default();
+        DescribedGroupMember {
+            member_id: id,
+            member_metadata: protocol.as_deref().map(|name| member.metadata(name)).unwrap_or_default(),
+            member_assignment: shown(member.assignment),
+            group_instance_id: member.instance_id,
+            client_id: member.client_id,
+            client_host: member.client_host,
+        }
+    };
+    let members = group.members.into_iter().map(member).collect();
+    DescribedGroup {
+        group_state: group.state.to_owned(),
+        protocol_type: group.protocol_type.unwrap_or_default(),
+        protocol_data: protocol.unwrap_or_default(),
+        members,
+        ..Default::default()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn operations_are_the_bits_of_their_numbers() {
+        let [read, delete, describe] = [3, 6, 8];
+        assert_eq!(GROUP_OPERATIONS, [read, delete, describe].iter().map(|bit| 1 << bit).sum::<i32>());
+    }
+}

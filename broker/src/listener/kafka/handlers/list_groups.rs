@@ -1,0 +1,29 @@
+//! The groups that this broker coordinates, all of them or those in some states.
+
+use super::Call;
+use crate::{listener::kafka::error_code::Coded as _, service::Refusal};
+use cairn_proto::kafka::list_groups::{ListGroupsRequest, ListGroupsResponse, ListedGroup};
+
+/// The only type of group that there is.
+const CLASSIC: &str = "classic";
+
+#[expect(clippy::unused_async, reason = "handlers are called alike")]
+pub(super) async fn handle(call: &Call, request: ListGroupsRequest) -> Result<ListGroupsResponse, Refusal> {
+    let all = match call.shared.broker.list_groups(&call.context) {
+        Ok(all) => all,
+        Err(error) => return Ok(ListGroupsResponse { error_code: error.code(), ..Default::default() }),
+    };
+    let passes = |filter: &[String], given: &str| {
+        filter.is_empty() || filter.iter().any(|wanted| wanted.eq_ignore_ascii_case(given))
+    };
+    let wanted = all
+        .into_iter()
+        .filter(|(_, group)| passes(&request.states_filter, group.state) && passes(&request.types_filter, CLASSIC));
+    let groups = wanted.map(|(group_id, group)| ListedGroup {
+        group_id,
+        protocol_type: group.protocol_type.unwrap_or_default(),
+        group_state: group.state.to_owned(),
+        group_type: CLASSIC.to_owned(),
+    });
+    Ok(ListGroupsResponse { groups: groups.collect(), ..Default::default() })
+}
