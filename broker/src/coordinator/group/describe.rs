@@ -3,7 +3,7 @@
 use super::{Group, GroupOptions, Member, Phase, after};
 use crate::clock::Monotonic;
 use bytes::Bytes;
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, VecDeque};
 
 /// A group, as it is told and as it is written.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -77,7 +77,7 @@ impl Group {
         }
         let phase = if members.is_empty() { Phase::Empty } else { Phase::Stable };
         let Description { generation, protocol_type, protocol, leader, .. } = written;
-        let pending = BTreeMap::new();
-        Self { options, phase, generation, protocol_type, protocol, leader, members, pending }
+        let (pending, replaced) = (BTreeMap::new(), VecDeque::new());
+        Self { options, phase, generation, protocol_type, protocol, leader, members, pending, replaced }
     }
 }

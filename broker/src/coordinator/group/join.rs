@@ -194,18 +194,15 @@ impl Group {
         if self.phase == Phase::Stable && self.choose_assignor() == self.protocol {
             // Everybody keeps what they have.
             effects.push(Effect::Write(self.generation));
-            let told = self.joined(&id, request.waiter).map(|effect| match effect {
-                Effect::Joined(waiter, Ok(mut joined)) if was_leader => {
-                    joined.skip_assignment = request.may_skip_assignment;
-                    if !request.may_skip_assignment {
-                        // An older client would assign: it is not told that it leads.
-                        (joined.leader, joined.members) = (old_id.to_string(), Vec::new());
-                    }
-                    Effect::Joined(waiter, Ok(joined))
+            if let Some(Effect::Joined(waiter, Ok(mut joined))) = self.joined(&id, request.waiter) {
+                if was_leader && request.may_skip_assignment {
+                    joined.skip_assignment = true;
+                } else if was_leader {
+                    // An older client would assign: it is not told that it leads.
+                    (joined.leader, joined.members) = (old_id.to_string(), Vec::new());
                 }
-                other => other,
-            });
-            effects.extend(told);
+                self.replaced.push_back((waiter, joined));
+            }
             return effects;
         }
         if let Some(member) = self.members.get_mut(&id) {

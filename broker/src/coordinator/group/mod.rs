@@ -12,7 +12,8 @@
 //! What always holds:
 //! * The generation only rises, and a request of another generation changes nothing (fencing).
 //! * A waiting request is answered exactly once: with its result, or with the reason why there will be none.
-//! * An assignment is told to nobody before it is written: a coordinator that comes back knows what its members know.
+//! * An assignment, and the new id of a static member, is told to nobody before it is written: a coordinator that comes back
+//!   knows what its members know.
 
 mod describe;
 mod join;
@@ -32,7 +33,7 @@ pub use sync::{SyncRequest, Synced};
 use crate::clock::Monotonic;
 use bytes::Bytes;
 use std::{
-    collections::{BTreeMap, BTreeSet},
+    collections::{BTreeMap, BTreeSet, VecDeque},
     time::Duration,
 };
 use thiserror::Error;
@@ -162,6 +163,9 @@ pub struct Group {
     members: BTreeMap<String, Member>,
     /// Member ids that were given out and have not joined yet, and until when they may.
     pending: BTreeMap<String, Monotonic>,
+    /// Static members that took their old place, each told so once its new id is written. Writes end in their order, and
+    /// none but theirs begins while a group is stable.
+    replaced: VecDeque<(Waiter, Joined)>,
 }
 
 impl Group {
@@ -176,6 +180,7 @@ impl Group {
             leader: None,
             members: BTreeMap::new(),
             pending: BTreeMap::new(),
+            replaced: VecDeque::new(),
         }
     }
 

@@ -83,6 +83,10 @@ impl Group {
 
     /// What [`Effect::Write`] asked for is durable, or could not be written.
     pub fn written(&mut self, generation: i32, is_durable: bool, now: Monotonic) -> Vec<Effect> {
+        if let Some((waiter, joined)) = self.replaced.pop_front() {
+            let told = if is_durable { Ok(joined) } else { Err(GroupError::NotWritten) };
+            return vec![Effect::Joined(waiter, told)];
+        }
         let is_awaited = matches!(self.phase, Phase::Completing { is_writing: true, .. });
         if generation != self.generation || !is_awaited {
             return Vec::new();

@@ -224,7 +224,8 @@ fn a_static_member_comes_back_to_its_place() {
     group.written(1, true, at(6));
     let effects = group.join(of_instance(7, "", "two"), at(8));
     assert!(effects.contains(&Effect::Write(1)), "its new id is written");
-    let joined = joins(&effects)[&7].clone().expect("joined");
+    assert!(joins(&effects).is_empty(), "nobody is told before it is written");
+    let joined = joins(&group.written(1, true, at(8)))[&7].clone().expect("joined");
     assert_eq!((joined.member_id.as_str(), joined.generation), ("member-7", 1), "nobody else notices");
     let told =
         group.sync(SyncRequest { instance_id: Some("two".into()), ..sync(8, "member-7", 1, &[]) }, at(8));
@@ -232,12 +233,16 @@ fn a_static_member_comes_back_to_its_place() {
     assert_eq!(group.heartbeat("member-2", Some("two"), 1, at(8)), Err(GroupError::FencedInstance));
     assert_eq!(group.heartbeat("member-2", None, 1, at(8)), Err(GroupError::UnknownMember));
     // The leader: told that it leads and has nothing to assign, or, where it would assign, that somebody else leads.
-    let joined = joins(&group.join(of_instance(9, "", "one"), at(9)))[&9].clone().expect("joined");
+    group.join(of_instance(9, "", "one"), at(9));
+    let joined = joins(&group.written(1, true, at(9)))[&9].clone().expect("joined");
     assert!(joined.skip_assignment && joined.leader == "member-9" && joined.members.len() == 2);
     let old = JoinRequest { may_skip_assignment: false, ..of_instance(10, "", "one") };
-    let joined = joins(&group.join(old, at(9)))[&10].clone().expect("joined");
+    group.join(old, at(9));
+    let joined = joins(&group.written(1, true, at(9)))[&10].clone().expect("joined");
     assert!(!joined.skip_assignment && joined.leader == "member-9" && joined.members.is_empty());
     assert_eq!(joined.member_id, "member-10");
+    group.join(of_instance(11, "", "one"), at(9));
+    assert_eq!(joins(&group.written(1, false, at(9)))[&11], Err(GroupError::NotWritten));
 }
 
 #[test]

@@ -160,3 +160,58 @@ fn bytes_that_are_no_record_change_nothing() {
     }
     assert_eq!(groups.list().count(), 0);
 }
+
+#[test]
+fn a_refused_request_leaves_no_group_behind() {
+    let mut groups = Groups::new(GroupOptions::default());
+    let refused = groups.join("g", JoinRequest { session_timeout: Duration::ZERO, ..join(1) }, at(0));
+    assert!(matches!(&refused[..], [Effect::Joined(_, Err(_))]), "{refused:?}");
+    assert_eq!(groups.list().count(), 0);
+    groups.join("g", JoinRequest { comes_again: true, ..join(2) }, at(0));
+    assert_eq!(groups.list().count(), 1, "its member is awaited");
+    groups.tick(at(10));
+    assert_eq!((groups.list().count(), groups.next_deadline()), (0, None), "it did not come");
+}
+
+#[test]
+fn sessions_begin_when_everything_is_read() {
+    let mut groups = Groups::new(GroupOptions::default());
+    let records = with_member(&mut groups);
+    let mut again = Groups::new(GroupOptions::default());
+    for record in &records {
+        again.replay((&record.key, record.value.as_ref()), (at(50), 50_000)).expect("a record");
+    }
+    again.finish_replay(at(90));
+    assert_eq!(again.next_deadline(), Some(at(100)));
+    assert!(again.tick(at(99)).is_empty());
+    assert_eq!(again.describe("g").map(|group| group.members.len()), Some(1));
+}
+
+#[test]
+fn a_group_that_comes_back_with_members_does_not_expire_once_they_leave() {
+    const DAY_MS: i64 = 86_400_000;
+    let mut groups = Groups::new(GroupOptions::default());
+    let mut records = with_member(&mut groups);
+    records.extend(groups.commit("g", &member(1), &offsets(5, 0), at(4)).expect("may commit"));
+    let mut again = replayed(&records);
+    let leaver = Leaver { member_id: "member-1".into(), instance_id: None };
+    assert_eq!(again.leave("g", &[leaver], at(51)).1, [Effect::Write(2)]);
+    again.written("g", (2, true), (at(51), 8 * DAY_MS));
+    let week = Duration::from_secs(7 * 86_400);
+    assert_eq!(again.expired(week, 9 * DAY_MS), Vec::<String>::new());
+    assert_eq!(again.expired(week, 15 * DAY_MS), ["g"]);
+}
+
+#[test]
+fn offsets_in_use_are_those_of_topics_that_members_read() {
+    let mut groups = Groups::new(GroupOptions::default());
+    assert_eq!(groups.topics_in_use("g"), Err(DeleteGroupError::NotFound));
+    groups.committed("g", offsets(1, 0), 0);
+    assert_eq!(groups.topics_in_use("g"), Ok(BTreeSet::new()));
+    let metadata = Bytes::from(&b"\0\0\0\0\0\x01\0\x05topic"[..]);
+    let assignors = vec![Assignor { name: "range".into(), metadata }];
+    groups.join("g", JoinRequest { assignors, ..join(1) }, at(0));
+    assert_eq!(groups.topics_in_use("g"), Ok(["topic".to_string()].into()));
+    groups.join("g", join(2), at(0));
+    assert_eq!(groups.topics_in_use("g"), Err(DeleteGroupError::NotEmpty), "nobody knows what it reads");
+}
