@@ -183,22 +183,34 @@ impl Groups {
         self.groups.get(group).into_iter().flat_map(|entry| &entry.offsets)
     }
 
-    /// Records that forget a group without members; when they are durable, [`Groups::forget`] follows.
+    /// Records that forget a group without members, with the offsets that they name; when they are durable,
+    /// [`Groups::forget`] follows.
     ///
     /// # Errors
     /// There is none, or it has members.
-    pub fn delete(&self, group: &str) -> Result<Vec<Record>, DeleteGroupError> {
+    pub fn delete(&self, group: &str) -> Result<(Vec<Record>, Vec<Place>), DeleteGroupError> {
         let entry = self.groups.get(group).ok_or(DeleteGroupError::NotFound)?;
         if !entry.group.is_empty() {
             return Err(DeleteGroupError::NotEmpty);
         }
         let mut records = tombstones(group, entry.offsets.keys());
         records.push(Record { key: encode_key(&Key::Group(group.to_string())), value: None });
-        Ok(records)
+        Ok((records, entry.offsets.keys().cloned().collect()))
     }
 
-    /// Its records are gone for good.
-    pub fn forget(&mut self, group: &str) {
+    /// The records are durable: these offsets are gone for good, and the group, unless somebody has joined meanwhile. An
+    /// offset that was being committed when the group was deleted stays, as in the log.
+    pub fn forget(&mut self, group: &str, places: &[Place]) {
+        self.forget_offsets(group, places.iter());
+        let options = self.options.clone();
+        self.with(group, |entry| {
+            if entry.group.is_empty() {
+                entry.group = Group::new(options);
+            }
+        });
+    }
+
+    fn remove(&mut self, group: &str) {
         if let Some(entry) = self.groups.remove(group)
             && let Some(deadline) = entry.deadline
         {
@@ -264,13 +276,12 @@ impl Groups {
     pub fn tick(&mut self, now: Monotonic) -> Vec<(String, Effect)> {
         let mut effects = Vec::new();
         while let Some((deadline, group)) = self.deadlines.first().cloned().filter(|(at, _)| *at <= now) {
-            let of_group = self.with(&group, |entry| entry.group.tick(now)).unwrap_or_default();
-            // A group that has nothing more to do now has a later deadline, or none.
+            // Taken out first: what the group has to do next, perhaps at this very moment, is put in again.
             self.deadlines.remove(&(deadline, group.clone()));
-            if let Some(entry) = self.groups.get_mut(&group).filter(|entry| entry.deadline == Some(deadline))
-            {
+            if let Some(entry) = self.groups.get_mut(&group) {
                 entry.deadline = None;
             }
+            let of_group = self.with(&group, |entry| entry.group.tick(now)).unwrap_or_default();
             effects.extend(of_group.into_iter().map(|effect| (group.clone(), effect)));
         }
         effects
@@ -294,7 +305,7 @@ impl Groups {
                     let rest = self.groups.get_mut(&group).filter(|entry| !entry.offsets.is_empty());
                     match rest {
                         Some(entry) => entry.group = Group::new(options),
-                        None => self.forget(&group),
+                        None => self.remove(&group),
                     }
                     return Ok(());
                 };
@@ -347,7 +358,7 @@ impl Groups {
             self.deadlines.extend(next.map(|deadline| (deadline, group.to_string())));
         }
         if entry.is_blank() {
-            self.forget(group);
+            self.remove(group);
         }
         Some(outcome)
     }

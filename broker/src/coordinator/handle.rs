@@ -174,8 +174,9 @@ impl Coordinator {
         {
             let state = shard.state.lock();
             state.check_loaded()?;
-            let records = state.groups.delete(group)?;
-            shard.write(&self.inner.tools, &records, Then::Forget { group: group.to_string(), answer });
+            let (records, places) = state.groups.delete(group)?;
+            let then = Then::Forget { group: group.to_string(), places, answer };
+            shard.write(&self.inner.tools, &records, then);
         }
         answer_of(answered).await
     }

@@ -16,7 +16,7 @@ use crate::{
     replication::{Acks, ProduceError, ProduceRequest, Produced, Replicas},
 };
 use bytes::Bytes;
-use cairn_proto::record::{BatchBuilder, BatchOptions};
+use cairn_proto::record::{BatchBuilder, BatchError, BatchOptions};
 use parking_lot::Mutex;
 use std::{collections::BTreeMap, sync::Arc};
 use tokio::sync::{mpsc::UnboundedSender, oneshot};
@@ -30,7 +30,7 @@ pub(super) enum Then {
     /// Offsets become visible.
     Commit { group: String, offsets: BTreeMap<Place, CommittedOffset>, answer: Answer<()> },
     /// A group is forgotten.
-    Forget { group: String, answer: Answer<()> },
+    Forget { group: String, places: Vec<Place>, answer: Answer<()> },
     /// Offsets are forgotten.
     ForgetOffsets { group: String, places: Vec<Place>, answer: Answer<()> },
 }
@@ -112,8 +112,9 @@ impl Shard {
             // The other end is gone only when the broker is.
             let _ = outcomes.send(Outcome { shard, then, result: result.map(|_| ()) });
         };
-        let Some(batch) = batch_of(records, tools.clock.wall_ms()) else {
-            return done(Err(ProduceError::OutcomeUnknown("the records make no batch".into())));
+        let batch = match batch_of(records, tools.clock.wall_ms()) {
+            Ok(batch) => batch,
+            Err(error) => return done(Err(ProduceError::Invalid(error))),
         };
         let request = ProduceRequest {
             partition: self.partition,
@@ -132,6 +133,14 @@ impl Shard {
         let told = |answer: Answer<()>| drop(answer.send(failed.clone().map_or(Ok(()), Err)));
         match then {
             Then::Group { group, generation } => {
+                if let Err(error @ (ProduceError::TooLarge { .. } | ProduceError::BeyondJournal { .. })) =
+                    &result
+                {
+                    tracing::warn!(
+                        group,
+                        "its members say more than one batch holds, they cannot share: {error}"
+                    );
+                }
                 let effects = state.groups.written(&group, (generation, result.is_ok()), (now, now_ms));
                 let effects = effects.into_iter().map(|effect| (group.clone(), effect));
                 self.perform(&mut state, tools, effects);
@@ -142,9 +151,9 @@ impl Shard {
                 }
                 told(answer);
             }
-            Then::Forget { group, answer } => {
+            Then::Forget { group, places, answer } => {
                 if failed.is_none() {
-                    state.groups.forget(&group);
+                    state.groups.forget(&group, &places);
                 }
                 told(answer);
             }
@@ -211,10 +220,10 @@ impl ShardState {
     }
 }
 
-fn batch_of(records: &[Record], now_ms: i64) -> Option<Bytes> {
+fn batch_of(records: &[Record], now_ms: i64) -> Result<Bytes, BatchError> {
     let mut builder = BatchBuilder::new(BatchOptions::default());
     for Record { key, value } in records {
-        builder.append(now_ms, Some(key), value.as_deref(), &[]).ok()?;
+        builder.append(now_ms, Some(key), value.as_deref(), &[])?;
     }
-    builder.finish().ok()
+    builder.finish()
 }

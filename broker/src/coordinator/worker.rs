@@ -231,13 +231,13 @@ impl Worker {
         for shard in self.shards() {
             let state = shard.state.lock();
             for group in state.groups.expired(self.parts.retention, self.parts.clock.wall_ms()) {
-                if let Ok(records) = state.groups.delete(&group) {
+                if let Ok((records, places)) = state.groups.delete(&group) {
                     tracing::info!(
                         group,
-                        "unused for longer than offsets-retention: its offsets are forgotten"
+                        "unused for longer than offsets-retention-ms: its offsets are forgotten"
                     );
                     let (answer, _nobody_waits) = oneshot::channel();
-                    shard.write(tools, &records, Then::Forget { group, answer });
+                    shard.write(tools, &records, Then::Forget { group, places, answer });
                 }
             }
         }

@@ -38,7 +38,11 @@ impl Broker {
     /// # Errors
     /// See [`GroupCallError`].
     pub async fn find_coordinator(&self, context: &Context, group: &str) -> Result<BrokerId, GroupCallError> {
-        self.prepare_group(context, group).await?;
+        let patience = self.admission().admit(context)?;
+        self.coordinator().partition_of(group)?;
+        self.make_offsets_topic(patience).await?;
+        // Whoever it is, and whether it is ready: a client that comes too early tries again.
+        let _ = within(patience.min(READY_WITHIN), self.coordinator().ready(group)).await;
         let partition = self.coordinator().partition_of(group)?;
         let image = self.image();
         let topic = image.topic_by_name(OFFSETS_TOPIC);
@@ -179,6 +183,18 @@ impl Broker {
         let patience = self.admission().admit(context)?;
         let deleted = within(patience, self.coordinator().delete_offsets(group, places)).await;
         Ok(deleted.unwrap_or_else(|| Err(too_slow()))?)
+    }
+
+    /// Refuses a request that names more partitions than one may.
+    ///
+    /// # Errors
+    /// It does.
+    pub fn check_places(&self, given: usize) -> Result<(), Refusal> {
+        let max = self.limits().offset_queries_max;
+        if given > max {
+            return Err(Refusal::TooMuch { what: "partitions", given, max, limit: "offset-queries-max" });
+        }
+        Ok(())
     }
 
     /// Makes sure that the group has a coordinator, and gives it time to read; how long the call may take in all.

@@ -88,8 +88,8 @@ impl Group {
             return self.admit_unknown(request, now);
         }
         if self.pending.contains_key(&id) {
+            // It has its place already.
             self.check_protocols(&request)?;
-            self.check_room()?;
             self.pending.remove(&id);
             return Ok(self.add(id, request, now));
         }
@@ -118,7 +118,7 @@ impl Group {
 
     fn check_room(&self) -> Result<(), GroupError> {
         let max = self.options.members_max;
-        if self.members.len() + self.pending.len() > max { Err(GroupError::Full { max }) } else { Ok(()) }
+        if self.members.len() + self.pending.len() >= max { Err(GroupError::Full { max }) } else { Ok(()) }
     }
 
     /// A protocol type that is the group's, and an assignor that all members have.

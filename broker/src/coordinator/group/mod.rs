@@ -38,6 +38,9 @@ use std::{
 };
 use thiserror::Error;
 
+/// Members have so long to join again, whatever they say.
+const REBALANCE_TIMEOUT_MIN: Duration = Duration::from_millis(100);
+
 /// Limits of every group.
 #[derive(Clone, Debug)]
 pub struct GroupOptions {
@@ -268,9 +271,10 @@ impl Group {
         found.map(|(id, _)| id.as_str())
     }
 
-    /// The longest that any member may need to join again.
+    /// The longest that any member may need to join again; a moment at least, so that time passes in every round.
     fn rebalance_timeout(&self) -> Duration {
-        self.members.values().map(|member| member.rebalance_timeout).max().unwrap_or_default()
+        let longest = self.members.values().map(|member| member.rebalance_timeout).max();
+        longest.unwrap_or_default().max(REBALANCE_TIMEOUT_MIN)
     }
 
     /// Names that every member supports.

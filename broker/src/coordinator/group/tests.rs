@@ -246,6 +246,18 @@ fn a_static_member_comes_back_to_its_place() {
 }
 
 #[test]
+fn no_more_members_than_allowed_and_who_has_an_id_has_a_place() {
+    let mut group = Group::new(GroupOptions { members_max: 2, ..GroupOptions::default() });
+    group.join(request(1, ""), at(0));
+    let effects = group.join(JoinRequest { comes_again: true, ..request(2, "") }, at(0));
+    assert_eq!(joins(&effects)[&2], Err(GroupError::MemberIdRequired("member-2".into())));
+    let effects = group.join(request(3, ""), at(0));
+    assert_eq!(joins(&effects)[&3], Err(GroupError::Full { max: 2 }));
+    assert!(group.join(request(4, "member-2"), at(0)).is_empty(), "it has been given a place");
+    assert_eq!(group.describe().members.len(), 2);
+}
+
+#[test]
 fn who_shares_no_assignor_is_refused() {
     let mut group = stable();
     let other = vec![Assignor { name: "sticky".into(), metadata: Bytes::new() }];

@@ -124,10 +124,11 @@ fn what_was_deleted_does_not_come_back() {
     records.extend(groups.delete_offsets("g", [&place].into_iter()));
     groups.forget_offsets("g", [&place].into_iter());
     assert_eq!(replayed(&records).offsets("g").count(), 1);
-    let all = groups.delete("g").expect("empty now");
-    assert_eq!(all.len(), 2);
+    let (all, places) = groups.delete("g").expect("empty now");
+    assert_eq!((all.len(), places.len()), (2, 1));
     records.extend(all);
-    groups.forget("g");
+    groups.forget("g", &places);
+    assert_eq!(groups.list().count(), 0);
     let again = replayed(&records);
     assert_eq!((again.list().count(), again.next_deadline()), (0, None));
     // Compaction keeps the last record of each key, in any case in some order.
@@ -214,4 +215,68 @@ fn offsets_in_use_are_those_of_topics_that_members_read() {
     assert_eq!(groups.topics_in_use("g"), Ok(["topic".to_string()].into()));
     groups.join("g", join(2), at(0));
     assert_eq!(groups.topics_in_use("g"), Err(DeleteGroupError::NotEmpty), "nobody knows what it reads");
+}
+
+#[test]
+fn who_joins_or_commits_while_a_group_is_deleted_is_not_forgotten() {
+    let mut groups = Groups::new(GroupOptions::default());
+    groups.committed("g", offsets(1, 0), 0);
+    let place = ("later".to_string(), 0);
+    let later: BTreeMap<_, _> = offsets(2, 0).into_values().take(1).map(|it| (place.clone(), it)).collect();
+    let written = groups.commit("g", &nobody(), &later, at(0)).expect("may commit");
+    let (deleted, places) = groups.delete("g").expect("nobody is in it");
+    let records = [written, deleted].concat();
+    groups.committed("g", later, 0);
+    groups.join("g", join(1), at(0));
+    groups.forget("g", &places);
+    assert_eq!(groups.describe("g").map(|group| group.members.len()), Some(1));
+    let left: Vec<_> = groups.offsets("g").map(|(place, _)| place.clone()).collect();
+    assert_eq!(left, [place]);
+    let again = replayed(&records);
+    assert_eq!(again.offsets("g").map(|(place, _)| place.clone()).collect::<Vec<_>>(), left);
+    assert!(!groups.tick(at(3)).is_empty(), "the round goes on");
+}
+
+#[test]
+fn a_first_round_without_delay_ends_at_once() {
+    let options = GroupOptions { initial_rebalance_delay: Duration::ZERO, ..GroupOptions::default() };
+    let mut groups = Groups::new(options);
+    assert!(groups.join("g", join(1), at(0)).is_empty());
+    assert!(groups.join("g", join(2), at(0)).is_empty());
+    assert_eq!(groups.next_deadline(), Some(at(0)));
+    assert_eq!(groups.tick(at(0)).len(), 2, "both are told");
+}
+
+#[test]
+fn static_members_without_time_to_join_do_not_keep_the_clock_busy() {
+    let mut groups = Groups::new(GroupOptions::default());
+    let of_instance = |waiter, instance: &str| JoinRequest {
+        instance_id: Some(instance.to_string()),
+        rebalance_timeout: Duration::ZERO,
+        ..join(waiter)
+    };
+    groups.join("g", of_instance(1, "one"), at(0));
+    assert_eq!(groups.tick(at(3)).len(), 1);
+    let request = SyncRequest {
+        waiter: Waiter(2),
+        member_id: "member-1".into(),
+        instance_id: Some("one".into()),
+        generation: 1,
+        protocol_type: None,
+        protocol: None,
+        assignments: Vec::new(),
+    };
+    assert_eq!(groups.sync("g", request, at(3)), [Effect::Write(1)]);
+    groups.written("g", (1, true), (at(3), 0));
+    // Somebody comes and goes. The static member says nothing, and has until its session is over.
+    groups.join("g", JoinRequest { rebalance_timeout: Duration::ZERO, ..join(3) }, at(4));
+    groups.leave("g", &[Leaver { member_id: "member-3".into(), instance_id: None }], at(4));
+    let (mut now, mut turns) = (at(4), 0);
+    while let Some(next) = groups.next_deadline() {
+        assert!(next > now, "{next:?} is not behind {now:?}");
+        (now, turns) = (next, turns + 1);
+        groups.tick(now);
+        assert!(turns < 1000, "no end");
+    }
+    assert_eq!(groups.describe("g").map(|group| group.state), Some("Empty"));
 }

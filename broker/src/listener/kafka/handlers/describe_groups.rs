@@ -10,6 +10,7 @@ use bytes::Bytes;
 use cairn_proto::kafka::describe_groups::{
     DescribeGroupsRequest, DescribeGroupsResponse, DescribedGroup, DescribedGroupMember,
 };
+use std::collections::BTreeSet;
 
 /// Read, delete, describe: everything that a group knows, since nobody is refused.
 const GROUP_OPERATIONS: i32 = 0b1_0100_1000;
@@ -32,7 +33,10 @@ pub(super) async fn handle(
         }
         DescribedGroup { group_id, ..told }
     };
-    let groups = request.groups.into_iter().map(one).collect();
+    // Each of them once: an answer holds a group with all of its members.
+    let mut seen = BTreeSet::new();
+    let names = request.groups.into_iter().filter(|name| seen.insert(name.clone()));
+    let groups = names.map(one).collect();
     Ok(DescribeGroupsResponse { groups, ..Default::default() })
 }
 

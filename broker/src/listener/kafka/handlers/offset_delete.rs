@@ -19,6 +19,7 @@ use std::collections::BTreeSet;
 pub(super) async fn handle(call: &Call, request: OffsetDeleteRequest) -> Result<OffsetDeleteResponse, Refusal> {
     let broker = &call.shared.broker;
     let image = broker.cluster(&call.context)?;
+    broker.check_places(request.topics.iter().map(|topic| topic.partitions.len()).sum())?;
     let mut places = Vec::new();
     for topic in &request.topics {
         for wanted in &topic.partitions {

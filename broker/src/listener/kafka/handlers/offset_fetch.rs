@@ -22,6 +22,12 @@ const MANY_SINCE: i16 = 8;
 
 #[expect(clippy::unused_async, reason = "handlers are called alike")]
 pub(super) async fn handle(call: &Call, request: OffsetFetchRequest) -> Result<OffsetFetchResponse, Refusal> {
+    let of_one: usize = request.topics.iter().flatten().map(|topic| topic.partition_indexes.len()).sum();
+    let of_many = request.groups.iter().map(|group| {
+        let topics = group.topics.iter().flatten();
+        1 + topics.map(|topic| topic.partition_indexes.len()).sum::<usize>()
+    });
+    call.shared.broker.check_places(of_one.saturating_add(of_many.sum()))?;
     if call.version >= MANY_SINCE {
         let groups = request.groups.into_iter().map(|group| of_group(call, group)).collect();
         return Ok(OffsetFetchResponse { groups, ..Default::default() });
