@@ -425,6 +425,34 @@ async fn a_member_that_dies_while_it_waits_holds_nobody_up_for_ever() -> Result<
     served.end().await
 }
 
+/// The journal goes round, and its ring makes room, also when nobody produces.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn commits_alone_never_fill_the_journal() -> Result<()> {
+    const PARTITIONS: i32 = 100;
+    let mut served = Served::begin_with(&QUICK).await?;
+    served.kafka.create_topic(TOPIC, PARTITIONS).await?;
+    let mut kafka = Member::open(served.broker.kafka_address(), 8).await?.kafka;
+    // Twice the ring of this broker.
+    for round in 0..40 {
+        let one = |partition_index| OffsetCommitRequestPartition {
+            partition_index,
+            committed_offset: round,
+            committed_metadata: Some("x".repeat(4096)),
+            ..Default::default()
+        };
+        let partitions = (0..PARTITIONS).map(one).collect();
+        let topics = vec![OffsetCommitRequestTopic { name: TOPIC.into(), partitions }];
+        let request = OffsetCommitRequest { group_id: GROUP.into(), topics, ..Default::default() };
+        let response = kafka.call(8, &request).await?;
+        for partition in &response.topics.first().context("a topic")?.partitions {
+            expect_code(partition.error_code, ErrorCode::NONE, &format!("round {round}"))?;
+        }
+    }
+    let found = fetched(&mut kafka, 8, (GROUP, false)).await?.0;
+    ensure!(found.iter().all(|one| one.0 == 39), "{found:?}");
+    served.end().await
+}
+
 /// An offset belongs to a topic, not to whatever has its name.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_topic_made_again_begins_without_offsets() -> Result<()> {

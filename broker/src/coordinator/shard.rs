@@ -64,6 +64,7 @@ pub(super) struct ShardState {
 pub(super) struct Tools {
     pub(super) replicas: Replicas,
     pub(super) clock: SharedClock,
+    pub(super) on_written: Arc<dyn Fn() + Send + Sync>,
     pub(super) outcomes: UnboundedSender<Outcome>,
 }
 
@@ -108,7 +109,9 @@ impl Shard {
     /// Hands records to the partition; the outcome comes back by itself.
     pub(super) fn write(self: &Arc<Self>, tools: &Tools, records: &[Record], then: Then) {
         let (shard, outcomes) = (Arc::clone(self), tools.outcomes.clone());
+        let on_written = Arc::clone(&tools.on_written);
         let done = move |result: Result<Produced, ProduceError>| {
+            on_written();
             // The other end is gone only when the broker is.
             let _ = outcomes.send(Outcome { shard, then, result: result.map(|_| ()) });
         };

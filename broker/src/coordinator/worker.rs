@@ -45,6 +45,8 @@ pub struct CoordinatorParts {
     pub clock: SharedClock,
     /// The images that the replicas act on.
     pub images: watch::Receiver<Arc<ClusterState>>,
+    /// Called when something was written, on whatever thread knows; it must not block.
+    pub on_written: Arc<dyn Fn() + Send + Sync>,
     /// Limits of groups.
     pub groups: GroupOptions,
     /// Offsets of a group without members are kept so long.
@@ -66,7 +68,8 @@ impl Coordinator {
     pub fn new(parts: CoordinatorParts) -> (Self, Worker) {
         let (to_worker, outcomes) = mpsc::unbounded_channel();
         let (replicas, clock) = (parts.replicas.clone(), Arc::clone(&parts.clock));
-        let tools = Tools { replicas, clock, outcomes: to_worker };
+        let on_written = Arc::clone(&parts.on_written);
+        let tools = Tools { replicas, clock, on_written, outcomes: to_worker };
         let (shards, hurry, news) = (RwLock::new(Shards::default()), Notify::new(), watch::Sender::new(()));
         let coordinator = Self { inner: Arc::new(Inner { tools, shards, hurry, news }) };
         let expire_at = Monotonic(parts.clock.now().0 + EXPIRE_EVERY);

@@ -100,10 +100,7 @@ impl Node {
         let mut followers = JoinSet::new();
         let follow = CancellationToken::new();
         followers.spawn(applier.run(follow.clone()));
-        let own = directory.meta().broker;
-        let (coordinator, worker) = parts::coordinator((&config, own), &clock, &replicas, &images);
-        followers.spawn(worker.run(stop.clone(), follow.clone()));
-        let (broker, maintenance) = parts::broker(parts::Foundation {
+        let (broker, maintenance, groups) = parts::broker(parts::Foundation {
             config: &config,
             clock,
             disk: Arc::clone(&disk),
@@ -111,11 +108,11 @@ impl Node {
             metadata: metadata.clone(),
             replicas: replicas.clone(),
             images,
-            coordinator,
             readiness: state.readiness.clone(),
             metrics: Metrics::new(),
             start_problems: problems,
         })?;
+        followers.spawn(groups.run(stop.clone(), follow.clone()));
         serve_clients(&mut listeners, (bound.grpc, bound.kafka), &broker, &config, &stop);
         // Nobody else sets it.
         let _ = state.broker.set(broker.clone());

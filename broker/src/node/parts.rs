@@ -143,16 +143,16 @@ pub(super) struct Foundation<'a> {
     pub(super) metadata: Handle,
     pub(super) replicas: Replicas,
     pub(super) images: AppliedImages,
-    pub(super) coordinator: Coordinator,
     pub(super) readiness: Readiness,
     pub(super) metrics: Metrics,
     pub(super) start_problems: Vec<String>,
 }
 
-/// The broker and its background thread.
-pub(super) fn broker(foundation: Foundation<'_>) -> Result<(Broker, MaintenanceThread), StartError> {
+/// The broker, its background thread, and the task of its consumer groups.
+pub(super) fn broker(foundation: Foundation<'_>) -> Result<(Broker, MaintenanceThread, Worker), StartError> {
     let meta = foundation.directory.meta();
     let maintenance = Maintenance::default();
+    let (coordinator, worker) = coordinator(&foundation, &maintenance);
     let replicas = foundation.replicas.clone();
     let thread = maintenance
         .start(move || replicas.maintain())
@@ -163,7 +163,7 @@ pub(super) fn broker(foundation: Foundation<'_>) -> Result<(Broker, MaintenanceT
         clock: foundation.clock,
         metadata: foundation.metadata,
         images: foundation.images,
-        coordinator: foundation.coordinator,
+        coordinator,
         replicas: foundation.replicas,
         maintenance,
         readiness: foundation.readiness,
@@ -175,16 +175,13 @@ pub(super) fn broker(foundation: Foundation<'_>) -> Result<(Broker, MaintenanceT
         },
         start_problems: foundation.start_problems,
     });
-    Ok((broker, thread))
+    Ok((broker, thread, worker))
 }
 
 /// The coordinator of consumer groups, and its task.
-pub(super) fn coordinator(
-    (config, broker): (&Config, BrokerId),
-    clock: &SharedClock,
-    replicas: &Replicas,
-    images: &AppliedImages,
-) -> (Coordinator, Worker) {
+fn coordinator(foundation: &Foundation<'_>, maintenance: &Maintenance) -> (Coordinator, Worker) {
+    let config = foundation.config;
+    let maintenance = maintenance.clone();
     let groups = GroupOptions {
         session_timeout_min: Duration::from_millis(config.group_session_timeout_min_ms),
         session_timeout_max: Duration::from_millis(config.group_session_timeout_max_ms),
@@ -192,10 +189,11 @@ pub(super) fn coordinator(
         members_max: config.group_members_max,
     };
     Coordinator::new(CoordinatorParts {
-        broker,
-        replicas: replicas.clone(),
-        clock: Arc::clone(clock),
-        images: images.clone(),
+        broker: foundation.directory.meta().broker,
+        replicas: foundation.replicas.clone(),
+        clock: Arc::clone(&foundation.clock),
+        images: foundation.images.clone(),
+        on_written: Arc::new(move || maintenance.wake()),
         groups,
         retention: Duration::from_millis(config.offsets_retention_ms),
     })
