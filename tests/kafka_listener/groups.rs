@@ -5,6 +5,7 @@ use anyhow::{Context as _, Result, ensure};
 use bytes::Bytes;
 use cairn_proto::kafka::{
     ApiKey, ErrorCode,
+    api_versions::ApiVersionsRequest,
     create_topics::{CreatableTopic, CreateTopicsRequest},
     delete_groups::DeleteGroupsRequest,
     delete_topics::{DeleteTopicState, DeleteTopicsRequest},
@@ -327,6 +328,36 @@ async fn a_group_outlives_a_member_and_a_killed_broker() -> Result<()> {
     let mut served = Served { scene, broker, kafka };
     let group = described(&mut served.kafka, 5, GROUP).await?;
     ensure!(group.group_state == "Dead", "it stays deleted: {group:?}");
+    served.end().await
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn the_apis_of_groups_are_advertised() -> Result<()> {
+    let mut served = Served::begin().await?;
+    let request =
+        ApiVersionsRequest { client_software_name: "raw".into(), client_software_version: "1.0".into() };
+    let response = served.kafka.call(3, &request).await?;
+    for (api, last) in [
+        (ApiKey::FindCoordinator, 6),
+        (ApiKey::JoinGroup, 9),
+        (ApiKey::SyncGroup, 5),
+        (ApiKey::Heartbeat, 4),
+        (ApiKey::LeaveGroup, 5),
+        (ApiKey::OffsetCommit, 8),
+        (ApiKey::OffsetFetch, 8),
+        (ApiKey::DescribeGroups, 5),
+        (ApiKey::ListGroups, 5),
+        (ApiKey::DeleteGroups, 2),
+        (ApiKey::OffsetDelete, 0),
+    ] {
+        let row = response.api_keys.iter().find(|row| row.api_key == api.number()).context(api)?;
+        let first = match api {
+            ApiKey::OffsetCommit => 2,
+            ApiKey::OffsetFetch => 1,
+            _ => 0,
+        };
+        ensure!((row.min_version, row.max_version) == (first, last), "{api}: {row:?}");
+    }
     served.end().await
 }
 
