@@ -91,12 +91,14 @@ impl Shard {
             match effect {
                 // Whoever does not wait any more needs no answer.
                 Effect::Joined(waiter, result) => {
-                    let answer = state.joins.remove(&waiter);
-                    answer.map(|answer| answer.send(result.map_err(CoordinatorError::from)));
+                    if let Some(answer) = state.joins.remove(&waiter) {
+                        let _ = answer.send(result.map_err(CoordinatorError::from));
+                    }
                 }
                 Effect::Synced(waiter, result) => {
-                    let answer = state.syncs.remove(&waiter);
-                    answer.map(|answer| answer.send(result.map_err(CoordinatorError::from)));
+                    if let Some(answer) = state.syncs.remove(&waiter) {
+                        let _ = answer.send(result.map_err(CoordinatorError::from));
+                    }
                 }
                 Effect::Write(generation) => {
                     let record = state.groups.record_of(&group, tools.clock.wall_ms());

@@ -1,3 +1,5 @@
+//! Rounds of one group, told from outside: who is answered what, and when.
+
 use super::*;
 use rand::{Rng as _, SeedableRng as _};
 use rand_chacha::ChaCha8Rng;

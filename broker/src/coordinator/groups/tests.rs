@@ -1,3 +1,5 @@
+//! Many groups: what is committed, written, replayed, deleted and forgotten.
+
 use super::*;
 use crate::{
     coordinator::group::{Assignor, Waiter},
