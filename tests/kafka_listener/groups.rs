@@ -25,7 +25,7 @@ use cairn_proto::kafka::{
 use cairn_tests::{
     kafka::{KafkaConnection, expect_code, metadata_request},
     process::BrokerProcess,
-    scene::Scene,
+    scene::{Scene, stop_cleanly},
 };
 use std::time::{Duration, Instant};
 use tokio::task::JoinSet;
@@ -454,6 +454,24 @@ async fn a_member_that_dies_while_it_waits_holds_nobody_up_for_ever() -> Result<
     }
     ensure!(member.take_part().await?.leads, "alone");
     served.end().await
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_waiting_member_does_not_hold_up_a_shutdown() -> Result<()> {
+    let served = Served::begin_with(&QUICK).await?;
+    let address = served.broker.kafka_address().to_owned();
+    let mut members = together(vec![Member::open(&address, 9).await?]).await?;
+    let mut waiting = Member::open(&address, 3).await?;
+    waiting.kafka.send(3, &join_request(3, "")).await?;
+    until_rebalance(&mut members).await?;
+    let Served { scene, broker, kafka } = served;
+    drop(kafka);
+    let begun = Instant::now();
+    tokio::task::block_in_place(|| stop_cleanly(broker))?;
+    ensure!(begun.elapsed() < Duration::from_secs(5), "stopped after {:?}", begun.elapsed());
+    let (_, response) = waiting.kafka.receive::<JoinGroupRequest>(3).await?;
+    expect_code(response.error_code, ErrorCode::NOT_COORDINATOR, "it is to ask elsewhere")?;
+    tokio::task::block_in_place(|| scene.verify_clean())
 }
 
 /// The journal goes round, and its ring makes room, also when nobody produces.
