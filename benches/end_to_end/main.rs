@@ -4,6 +4,7 @@
 #![expect(clippy::print_stdout, reason = "it prints its figures")]
 
 mod consume;
+mod idle_connections;
 mod latency;
 mod machine;
 mod memory;
@@ -25,6 +26,7 @@ const ROWS: &[Row] = &[
     ("recovery", start::run_recovery),
     ("many-partitions", start::run_many_partitions),
     ("memory", memory::run),
+    ("idle-connections", idle_connections::run),
 ];
 
 fn main() -> anyhow::Result<()> {
