@@ -4,6 +4,8 @@
 
 #[path = "kafka_listener/bad_input.rs"]
 mod bad_input;
+#[path = "kafka_listener/configs.rs"]
+mod configs;
 #[path = "kafka_listener/consuming.rs"]
 mod consuming;
 #[path = "kafka_listener/discovery.rs"]
@@ -12,10 +14,16 @@ mod discovery;
 mod groups;
 #[path = "kafka_listener/idle.rs"]
 mod idle;
+#[path = "kafka_listener/partitions.rs"]
+mod partitions;
+#[path = "kafka_listener/poison.rs"]
+mod poison;
 #[path = "kafka_listener/producing.rs"]
 mod producing;
 #[path = "kafka_listener/topics.rs"]
 mod topics;
+#[path = "kafka_listener/traps.rs"]
+mod traps;
 
 use anyhow::Result;
 use bytes::Bytes;

@@ -27,7 +27,7 @@ fn frame(bytes: &[u8]) -> Vec<u8> {
 }
 
 /// The shortest of several tries: how long the broker needs, whatever else the machine does.
-async fn closes(address: &str, what: &str, bytes: &[u8]) -> Result<()> {
+pub(super) async fn closes(address: &str, what: &str, bytes: &[u8]) -> Result<()> {
     let mut shortest = PATIENCE;
     for _ in 0..20 {
         let mut connection = KafkaConnection::open(address).await?;

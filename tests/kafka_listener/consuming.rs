@@ -46,7 +46,7 @@ fn values(data: &PartitionData) -> Result<Vec<(i64, Vec<u8>)>> {
 
 /// Trap 10.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn whole_batches_in_every_version() -> Result<()> {
+async fn trap_10_whole_batches_and_at_least_one_in_every_version() -> Result<()> {
     let mut served = Served::begin().await?;
     let topic_id = served.kafka.create_topic(TOPIC, 1).await?;
     let mut sizes = Vec::new();
@@ -83,8 +83,9 @@ async fn whole_batches_in_every_version() -> Result<()> {
     served.end().await
 }
 
+/// Trap 10.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn a_long_poll_ends_when_enough_is_there_or_the_time_is_up() -> Result<()> {
+async fn trap_10_a_long_poll_ends_when_enough_is_there_or_the_time_is_up() -> Result<()> {
     let mut served = Served::begin().await?;
     let topic_id = served.kafka.create_topic(TOPIC, 1).await?;
     let mut producer = served.another().await?;

@@ -44,7 +44,7 @@ async fn the_apis_of_tier_1_are_advertised_in_every_version_of_the_question() ->
 
 /// Trap 1.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn an_unknown_version_of_api_versions_is_answered_in_version_0() -> Result<()> {
+async fn trap_01_an_unknown_version_of_api_versions_is_answered_in_version_0() -> Result<()> {
     let mut served = Served::begin().await?;
     // What follows the correlation id of an unknown version may be anything.
     let request = b"\0\0\0\x0c\0\x12\0\x63\0\0\0\x07\xff\xfe\xfd\xfc";
@@ -95,7 +95,7 @@ async fn metadata_in_every_version() -> Result<()> {
 
 /// Trap 15.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn topics_are_made_when_asked_for_where_that_is_allowed() -> Result<()> {
+async fn trap_15_topics_are_made_when_asked_for_where_that_is_allowed() -> Result<()> {
     let mut served = Served::begin().await?;
     for (version, allow, name, expected) in [
         (12, false, "absent", ErrorCode::UNKNOWN_TOPIC_OR_PARTITION),
@@ -137,7 +137,7 @@ async fn the_cluster_is_described() -> Result<()> {
 
 /// Trap 18.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn localhost_is_all_of_its_addresses() -> Result<()> {
+async fn trap_18_localhost_is_all_of_its_addresses() -> Result<()> {
     let scene = cairn_tests::scene::Scene::new(
         env!("CARGO_BIN_EXE_test-cairn-broker"),
         env!("CARGO_BIN_EXE_test-cairn"),

@@ -32,7 +32,7 @@ async fn content(kafka: &mut KafkaConnection, topic_id: Uuid) -> Result<(i64, By
 
 /// Trap 7.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn replies_come_in_the_order_of_the_requests() -> Result<()> {
+async fn trap_07_replies_come_in_the_order_of_the_requests() -> Result<()> {
     let mut served = Served::begin().await?;
     served.kafka.create_topic(TOPIC, 1).await?;
     let mut sent = Vec::new();
@@ -174,7 +174,7 @@ async fn what_is_no_batch_is_refused_and_appends_nothing() -> Result<()> {
 
 /// Trap 8.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn idempotent_batches_in_flight_are_there_once() -> Result<()> {
+async fn trap_08_five_idempotent_batches_in_flight_are_there_once() -> Result<()> {
     let mut served = Served::begin().await?;
     let topic_id = served.kafka.create_topic(TOPIC, 1).await?;
     let mut seen = std::collections::BTreeSet::new();

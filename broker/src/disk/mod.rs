@@ -94,6 +94,8 @@ pub trait Disk: Send + Sync + 'static {
     fn sync_dir(&self, path: &Path) -> DiskResult<()>;
     /// Bytes that an unprivileged writer could still allocate on this file system.
     fn free_bytes(&self, path: &Path) -> DiskResult<u64>;
+    /// The size of this file system in bytes, free or not.
+    fn total_bytes(&self, path: &Path) -> DiskResult<u64>;
     /// Takes the exclusive lock on a directory (through a lock file in it), or says that another process holds it.
     fn lock_dir(&self, path: &Path) -> DiskResult<DirectoryLock>;
     /// Identifies the running kernel's boot; `None` where unknown.

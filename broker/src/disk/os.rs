@@ -111,6 +111,11 @@ impl Disk for OsDisk {
         Ok(status.f_bavail.saturating_mul(status.f_frsize))
     }
 
+    fn total_bytes(&self, path: &Path) -> DiskResult<u64> {
+        let status = rustix::fs::statvfs(path).map_err(|error| failed("ask the size of", path, error))?;
+        Ok(status.f_blocks.saturating_mul(status.f_frsize))
+    }
+
     fn lock_dir(&self, path: &Path) -> DiskResult<DirectoryLock> {
         let name = path.join(LOCK_FILE);
         let file =

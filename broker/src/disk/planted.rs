@@ -68,6 +68,9 @@ impl Disk for PlantedDisk {
     fn free_bytes(&self, path: &Path) -> DiskResult<u64> {
         self.inner.free_bytes(path)
     }
+    fn total_bytes(&self, path: &Path) -> DiskResult<u64> {
+        self.inner.total_bytes(path)
+    }
     fn lock_dir(&self, path: &Path) -> DiskResult<DirectoryLock> {
         self.inner.lock_dir(path)
     }

@@ -5,6 +5,7 @@
 //! gives the broker its epoch, which is durable before anything acts on it; the partitions follow the image; then
 //! clients are served. Shutdown goes the other way, and the clean-shutdown file is the last thing written.
 
+mod broker_settings;
 mod error;
 mod parts;
 mod registration;

@@ -1,6 +1,6 @@
 //! How each component is built from the configuration. Plain wiring: what goes where, and on which thread.
 
-use super::StartError;
+use super::{StartError, broker_settings};
 use crate::{
     clock::SharedClock,
     config::Config,
@@ -173,6 +173,7 @@ pub(super) fn broker(foundation: Foundation<'_>) -> Result<(Broker, MaintenanceT
             path: foundation.directory.path().to_path_buf(),
             disk: foundation.disk,
         },
+        settings: broker_settings::of(foundation.config),
         start_problems: foundation.start_problems,
     });
     Ok((broker, thread, worker))

@@ -38,4 +38,4 @@ pub use setup::{Lanes, ReplicasOptions, ReplicasSetup};
 pub use status::{PartitionStatus, ReplicasStatus};
 
 // What the layers above need of storage's words, so that they need not look further down.
-pub use crate::storage::{CommitDriver, RecoveryReport, Residency, StoreOptions};
+pub use crate::storage::{CommitDriver, ProducerFacts, RecoveryReport, Residency, StoreOptions};

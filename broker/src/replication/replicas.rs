@@ -16,7 +16,7 @@ use crate::{
     disk::DiskResult,
     ids::{LeaderEpoch, MetadataIndex, Offset, TopicPartition},
     metadata::{ClusterState, Command},
-    storage::{RecoveryReport, Residency, Store, StoreListener, StoreSetup},
+    storage::{ProducerFacts, RecoveryReport, Residency, Store, StoreListener, StoreSetup},
 };
 use cairn_proto::record::DecompressLimit;
 use parking_lot::Mutex;
@@ -231,6 +231,16 @@ impl Replicas {
     /// One partition; `None` if it has no replica here.
     pub fn describe(&self, partition: TopicPartition) -> Option<PartitionStatus> {
         Some(self.inner.table.get(partition)?.status())
+    }
+
+    /// The producers that a partition remembers. May block.
+    ///
+    /// # Errors
+    /// This broker does not lead it: what it knows may be old. See [`FetchError`].
+    pub fn producers(&self, partition: TopicPartition) -> Result<Vec<ProducerFacts>, FetchError> {
+        let partition = self.partition(partition)?;
+        let (log, _) = partition.reading(None)?;
+        Ok(log.producers())
     }
 
     /// Runs something that a start or a shutdown must write, also on a full disk: in the space of the store's reserve.

@@ -3,11 +3,15 @@
 
 mod admission;
 mod applier;
+mod broker_configs;
+mod config_changes;
+mod configs;
 mod fetch;
 mod fetch_once;
 mod groups;
 mod maintenance;
 mod offsets;
+mod partitions;
 mod produce;
 mod produce_once;
 mod producer_ids;
@@ -19,17 +23,21 @@ mod watch;
 
 pub use admission::{Admission, Context, Limits, ListenerKind, MemoryFor, MemoryPermit, Principal, Refusal};
 pub use applier::{AppliedImages, Applier};
+pub use broker_configs::{BrokerConfigError, BrokerSetting, KAFKA_NAMES};
+pub use config_changes::{ConfigChange, ConfigChangeError, ConfigChanges};
+pub use configs::{ConfigSource, ConfigSynonym, ConfigType, DescribedConfig, topic_configs};
 pub use fetch::{FetchSession, Push, Subscription};
 pub use fetch_once::FetchOnce;
 pub use groups::GroupCallError;
 pub use maintenance::{Maintenance, MaintenanceThread};
 pub use offsets::{EpochEnd, EpochRequest, ListOffsetsError, OffsetRequest};
+pub use partitions::{DeleteError, Deletion, DirectorySize};
 pub use produce::{ProduceSession, ReplyPlace};
 pub use produce_once::PendingBatches;
 pub use producer_ids::{InitProducerError, ProducerIdentity};
 pub use readiness::{Phase, Readiness};
 pub use status::{ClusterStatus, DirectoryFacts};
-pub use topics::{CreatedTopic, DeleteError, DescribedTopic, NewTopic, TopicChange, TopicError};
+pub use topics::{CreatedTopic, DescribedTopic, NewTopic, TopicChange, TopicError};
 pub use watch::{News, WatchSession};
 
 use crate::{
@@ -42,6 +50,7 @@ use crate::{
 };
 use producer_ids::ProducerIds;
 use std::{fmt, future::Future, sync::Arc, time::Duration};
+use tokio::sync::RwLock;
 
 /// What a broker is put together from.
 pub struct BrokerParts {
@@ -67,6 +76,8 @@ pub struct BrokerParts {
     pub metrics: Metrics,
     /// The data directory, for people.
     pub directory: DirectoryFacts,
+    /// What it runs with, for people.
+    pub settings: Vec<BrokerSetting>,
     /// Problems found at the start.
     pub start_problems: Vec<String>,
 }
@@ -81,6 +92,8 @@ struct Inner {
     parts: BrokerParts,
     started: Monotonic,
     producer_ids: ProducerIds,
+    /// Changes of topics share it; one that builds on what is set now has it alone.
+    config_changes: RwLock<()>,
 }
 
 impl fmt::Debug for Broker {
@@ -93,7 +106,8 @@ impl Broker {
     /// Puts it together.
     pub fn new(parts: BrokerParts) -> Self {
         let started = parts.clock.now();
-        Self { inner: Arc::new(Inner { parts, started, producer_ids: ProducerIds::default() }) }
+        let (producer_ids, config_changes) = (ProducerIds::default(), RwLock::new(()));
+        Self { inner: Arc::new(Inner { parts, started, producer_ids, config_changes }) }
     }
 
     /// Its number.
@@ -144,6 +158,18 @@ impl Broker {
 
     fn maintenance(&self) -> &Maintenance {
         &self.inner.parts.maintenance
+    }
+
+    fn directory(&self) -> &DirectoryFacts {
+        &self.inner.parts.directory
+    }
+
+    fn settings(&self) -> &[BrokerSetting] {
+        &self.inner.parts.settings
+    }
+
+    fn config_changes(&self) -> &RwLock<()> {
+        &self.inner.config_changes
     }
 
     fn producer_ids(&self) -> &ProducerIds {

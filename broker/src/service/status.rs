@@ -89,7 +89,7 @@ impl Broker {
     }
 
     fn free_bytes(&self) -> u64 {
-        let directory = &self.inner.parts.directory;
+        let directory = self.directory();
         directory.disk.free_bytes(&directory.path).unwrap_or(0)
     }
 
@@ -100,7 +100,7 @@ impl Broker {
         let directory_problem = status.failure.clone();
         let mut problems: Vec<String> = directory_problem.iter().cloned().collect();
         if free_bytes < FREE_BYTES_LOW {
-            let path = self.inner.parts.directory.path.display();
+            let path = self.directory().path.display();
             problems.push(format!(
                 "only {free_bytes} bytes are free below {path}: free space there, or lower retention.bytes of the largest topics"
             ));
@@ -110,7 +110,7 @@ impl Broker {
         let (partitions_without_leader, partitions_under_min_isr) = degraded(&image);
         ClusterStatus {
             image,
-            directory: self.inner.parts.directory.clone(),
+            directory: self.directory().clone(),
             directory_problem,
             free_bytes,
             log_bytes: status.store.log_bytes,

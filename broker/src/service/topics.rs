@@ -1,17 +1,16 @@
 //! Topics as people make and change them. A change is answered once it is durable and this broker acts on it, so that the
 //! next request finds it done.
 
-use super::{Broker, Context, Refusal, within};
+use super::{Broker, ConfigChangeError, Context, Refusal, within};
 use crate::{
     coordinator::OFFSETS_TOPIC,
-    ids::{MetadataIndex, Offset, PartitionIndex, TopicId, TopicPartition},
+    ids::{MetadataIndex, TopicId, TopicPartition},
     metadata::{
         ClusterState, Command, Outcome, ProposeError, Rejection, Topic, topic_config::MAX_MESSAGE_BYTES,
     },
-    replication::{DeleteRecordsError, PartitionStatus},
+    replication::PartitionStatus,
 };
 use std::{collections::BTreeMap, ops::Bound, sync::Arc, time::Duration};
-use tokio::sync::oneshot;
 use uuid::Uuid;
 
 /// Topics in one answer when the client does not say.
@@ -45,6 +44,8 @@ pub struct TopicChange {
     pub set: BTreeMap<String, String>,
     /// Names that go back to their defaults.
     pub reset: Vec<String>,
+    /// Only say whether it could be done.
+    pub validate_only: bool,
 }
 
 /// A topic that was made, or could be.
@@ -108,6 +109,9 @@ pub enum TopicError {
         "the request changes nothing: name a number of partitions, a configuration to set or one to reset"
     )]
     NothingToChange,
+    /// Settings that cannot be changed so.
+    #[error(transparent)]
+    Config(#[from] ConfigChangeError),
     /// The metadata did not take it.
     #[error(transparent)]
     Propose(#[from] ProposeError),
@@ -131,6 +135,7 @@ impl TopicError {
             | Self::Internal { .. }
             | Self::Partitions { .. }
             | Self::BatchBeyondJournal { .. }
+            | Self::Config(_)
             | Self::NothingToChange => false,
         }
     }
@@ -214,7 +219,16 @@ impl Broker {
     /// See [`TopicError`].
     pub async fn alter_topic(&self, context: &Context, change: TopicChange) -> Result<(), TopicError> {
         let patience = self.admission().admit(context)?;
-        let TopicChange { name, partitions, set, reset } = change;
+        let alter = async {
+            let _shared = self.config_changes().read().await;
+            self.alter(change).await
+        };
+        within(patience, alter).await.ok_or(TopicError::TimedOut)?
+    }
+
+    /// The same, with the turn taken and without an end.
+    pub(super) async fn alter(&self, change: TopicChange) -> Result<(), TopicError> {
+        let TopicChange { name, partitions, set, reset, validate_only } = change;
         if partitions.is_none() && set.is_empty() && reset.is_empty() {
             return Err(TopicError::NothingToChange);
         }
@@ -225,7 +239,10 @@ impl Broker {
         }
         self.check_batches(&set).await?;
         let command = Command::AlterTopic { topic: topic.id, partitions, set, reset };
-        within(patience, self.change(command)).await.ok_or(TopicError::TimedOut)??;
+        match validate_only {
+            true => self.image().check(&command).map_err(ProposeError::Rejected)?,
+            false => self.change(command).await?,
+        };
         Ok(())
     }
 
@@ -303,35 +320,6 @@ impl Broker {
         Ok(DescribedTopic { topic, partitions })
     }
 
-    /// Moves a partition's log start forward: to `before`, or to the high watermark. Answered once that is durable.
-    ///
-    /// # Errors
-    /// No such partition, an offset out of range, or the storage's.
-    pub async fn delete_records(
-        &self,
-        context: &Context,
-        name: &str,
-        partition: PartitionIndex,
-        before: Option<Offset>,
-    ) -> Result<Offset, DeleteError> {
-        let patience = self.admission().admit(context).map_err(TopicError::Refused)?;
-        let topic = self.topic_of_clients(name)?.id;
-        let (answer, answered) = oneshot::channel();
-        let done = Box::new(move |outcome| {
-            // Nobody waits any more: the deadline has passed.
-            let _ = answer.send(outcome);
-        });
-        self.replicas().delete_records(TopicPartition { topic, partition }, before, done);
-        match within(patience, answered).await {
-            Some(Ok(outcome)) => {
-                self.maintenance().wake();
-                Ok(outcome?)
-            }
-            Some(Err(_dropped)) => Err(TopicError::Refused(Refusal::ShuttingDown).into()),
-            None => Err(TopicError::TimedOut.into()),
-        }
-    }
-
     /// Proposes, and waits until this broker acts on it.
     async fn change(&self, command: Command) -> Result<Outcome, TopicError> {
         let committed = self.metadata().propose(command).await?;
@@ -356,13 +344,13 @@ impl Broker {
         Ok(())
     }
 
-    fn topic_named(&self, name: &str) -> Result<Arc<Topic>, TopicError> {
+    pub(super) fn topic_named(&self, name: &str) -> Result<Arc<Topic>, TopicError> {
         let unknown = || TopicError::Unknown { name: name.chars().take(260).collect() };
         self.image().topic_by_name(name).cloned().ok_or_else(unknown)
     }
 
     /// The same, unless it is the broker's own.
-    fn topic_of_clients(&self, name: &str) -> Result<Arc<Topic>, TopicError> {
+    pub(super) fn topic_of_clients(&self, name: &str) -> Result<Arc<Topic>, TopicError> {
         let topic = self.topic_named(name)?;
         if topic.internal { Err(TopicError::Internal { name: name.to_owned() }) } else { Ok(topic) }
     }
@@ -398,26 +386,5 @@ impl Broker {
     /// The image that this broker acts on.
     pub(super) fn image(&self) -> Arc<ClusterState> {
         self.images().borrow().clone()
-    }
-}
-
-/// Why records were not deleted.
-#[derive(Clone, Debug, thiserror::Error)]
-pub enum DeleteError {
-    /// The topic's side.
-    #[error(transparent)]
-    Topic(#[from] TopicError),
-    /// The partition's side.
-    #[error(transparent)]
-    Partition(#[from] DeleteRecordsError),
-}
-
-impl DeleteError {
-    /// Whether the same request may succeed later.
-    pub fn retryable(&self) -> bool {
-        match self {
-            Self::Topic(error) => error.retryable(),
-            Self::Partition(error) => error.retryable(),
-        }
     }
 }

@@ -9,8 +9,8 @@ mod times;
 mod truncate;
 
 use super::{
-    AppendError, Appended, DamagedRange, DeletionCause, LogOptions, ReadError, ReadRun, TimestampedOffset,
-    TruncateError,
+    AppendError, Appended, DamagedRange, DeletionCause, LogOptions, ProducerFacts, ReadError, ReadRun,
+    TimestampedOffset, TruncateError,
     engine::{Engine, LogCore, load},
 };
 use crate::ids::{LeaderEpoch, LogId, Offset};
@@ -202,6 +202,11 @@ impl Log {
     /// The high watermark that the opening found, at most the end.
     pub fn stored_high_watermark(&self) -> Offset {
         load(&self.core.stored_high_watermark)
+    }
+
+    /// The producers that this log remembers, by rising id. May wait for an append that waits for the disk.
+    pub fn producers(&self) -> Vec<ProducerFacts> {
+        self.core.state.lock().producers.facts()
     }
 
     /// What cannot be read from this copy, ascending.

@@ -55,6 +55,7 @@ mod tests;
 pub use error::{AppendError, OpenError, ReadError, StoreFailure, TruncateError};
 pub use log::{Log, Residency};
 pub use options::{JournalOptions, LogOptions, StoreOptions};
+pub use producers::ProducerFacts;
 pub use status::{DamagedRange, RecoveryReport, StoreStatus, VerifyDamage, VerifyProgress, VerifyReport};
 pub use store::{CommitDriver, Store, StoreSetup};
 pub use verify::verify;

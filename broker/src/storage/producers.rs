@@ -52,6 +52,21 @@ struct Producer {
     recorded_ms: i64,
 }
 
+/// A producer as people see it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct ProducerFacts {
+    /// Its id.
+    pub producer_id: i64,
+    /// Its present epoch.
+    pub epoch: i16,
+    /// The last sequence number of its newest batch; `None` if there is none in the present epoch.
+    pub last_sequence: Option<i32>,
+    /// When its newest batch was recorded, by the broker's wall clock, in ms.
+    pub recorded_ms: i64,
+    /// Where its open transaction began.
+    pub transaction_start: Option<Offset>,
+}
+
 /// All producers of one log. An empty one holds no memory.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub(super) struct Producers {
@@ -164,6 +179,18 @@ impl Producers {
     /// batches that stay.
     pub(super) fn reaches_beyond(&self, end: Offset) -> bool {
         self.by_id.values().any(|producer| producer.end_offset > end)
+    }
+
+    /// Those that are known, by rising id.
+    pub(super) fn facts(&self) -> Vec<ProducerFacts> {
+        let facts = |(producer_id, producer): (&i64, &Producer)| ProducerFacts {
+            producer_id: *producer_id,
+            epoch: producer.epoch,
+            last_sequence: producer.batches.back().map(|newest| newest.last_sequence),
+            recorded_ms: producer.recorded_ms,
+            transaction_start: producer.transaction_start,
+        };
+        self.by_id.iter().map(facts).collect()
     }
 
     /// Producers known.

@@ -24,6 +24,7 @@ pub struct Reader {
     /// The field that an error is to name.
     field: &'static str,
     memory_left_bytes: usize,
+    tagged_fields_read: usize,
 }
 
 impl Reader {
@@ -33,7 +34,20 @@ impl Reader {
     #[must_use]
     pub fn new(frame: Bytes, memory_bytes_max: usize) -> Self {
         let end = frame.len();
-        Self { frame, position: 0, end, field: NO_FIELD, memory_left_bytes: memory_bytes_max }
+        Self {
+            frame,
+            position: 0,
+            end,
+            field: NO_FIELD,
+            memory_left_bytes: memory_bytes_max,
+            tagged_fields_read: 0,
+        }
+    }
+
+    /// Tagged fields that were read so far, known ones and skipped ones.
+    #[must_use]
+    pub fn tagged_fields_read(&self) -> usize {
+        self.tagged_fields_read
     }
 
     /// Bytes that have not been read.
@@ -177,6 +191,7 @@ impl Reader {
                 return Err(self.error(DecodeProblem::TagOrder { tag, previous }));
             }
             previous = Some(tag);
+            self.tagged_fields_read += 1;
             let size = self.varint()? as usize;
             self.tagged_field(size, |reader| known(reader, tag))?;
         }

@@ -144,6 +144,10 @@ impl Disk for FaultyDisk {
         })
     }
 
+    fn total_bytes(&self, path: &Path) -> DiskResult<u64> {
+        self.on_names(Operation::Look, path, |state| Ok(state.capacity_bytes.unwrap_or(1 << 50)))
+    }
+
     fn lock_dir(&self, path: &Path) -> DiskResult<DirectoryLock> {
         self.on_names(Operation::Look, path, |state| {
             state.directory_id(path, "lock")?;

@@ -7,9 +7,12 @@ use super::{
 };
 use crate::{
     ids::{BrokerId, PartitionIndex},
-    metadata::{PartitionRecord, Topic, topic_config},
+    metadata::{PartitionRecord, Topic},
     replication::PartitionStatus,
-    service::{Context, CreatedTopic, DescribedTopic, NewTopic, TopicChange},
+    service::{
+        ConfigSource, Context, CreatedTopic, Deletion, DescribedConfig, DescribedTopic, NewTopic, Refusal,
+        TopicChange, TopicError, topic_configs,
+    },
 };
 use cairn_proto::v1::{self, ErrorCode, admin_server::Admin};
 use tonic::{Request, Response, Status};
@@ -141,7 +144,8 @@ impl Services {
             })?),
         };
         let set = request.set.into_iter().collect();
-        let change = TopicChange { name: request.name, partitions, set, reset: request.reset };
+        let v1::AlterTopicRequest { name, reset, .. } = request;
+        let change = TopicChange { name, partitions, set, reset, validate_only: false };
         self.broker.alter_topic(context, change).await.map_err(|error| error.parts())
     }
 
@@ -154,7 +158,10 @@ impl Services {
             (ErrorCode::InvalidRequest.into(), format!("{error}, or -1 for the high watermark"))
         })?;
         let partition = PartitionIndex(request.partition);
-        let outcome = self.broker.delete_records(context, &request.name, partition, before).await;
+        let deletion = Deletion { topic: request.name.clone(), partition, before };
+        let outcomes = self.broker.delete_records(context, vec![deletion]).await;
+        let outcome = outcomes.map_err(|refusal| refusal.parts())?.pop();
+        let outcome = outcome.unwrap_or_else(|| Err(TopicError::Refused(Refusal::ShuttingDown).into()));
         outcome.map(|start| start.get()).map_err(|error| error.parts())
     }
 }
@@ -175,22 +182,27 @@ fn description(described: &DescribedTopic) -> v1::DescribeTopicResponse {
         error: ErrorCode::None.into(),
         message: String::new(),
         topic: Some(summary(&described.topic)),
-        configs: topic_config::SETTINGS.iter().map(|setting| config(setting, &described.topic)).collect(),
+        configs: topic_configs(&described.topic.configs, described.topic.internal)
+            .iter()
+            .map(config)
+            .collect(),
         partitions: numbered
             .map(|((index, record), status)| partition(index, record, status.as_ref()))
             .collect(),
     }
 }
 
-fn config(setting: &topic_config::Setting, topic: &Topic) -> v1::ConfigEntry {
-    let set = topic.configs.get(setting.name);
-    let source = if set.is_some() { v1::ConfigSource::Topic } else { v1::ConfigSource::Default };
+fn config(described: &DescribedConfig) -> v1::ConfigEntry {
+    let source = match described.source() {
+        ConfigSource::Topic => v1::ConfigSource::Topic,
+        ConfigSource::Broker | ConfigSource::Default => v1::ConfigSource::Default,
+    };
     v1::ConfigEntry {
-        name: setting.name.to_owned(),
-        value: set.cloned().unwrap_or_else(|| setting.default.to_owned()),
-        default_value: setting.default.to_owned(),
+        name: described.name.to_owned(),
+        value: described.value().to_owned(),
+        default_value: described.default_value().to_owned(),
         source: source.into(),
-        documentation: setting.documentation.to_owned(),
+        documentation: described.documentation.to_owned(),
     }
 }
 

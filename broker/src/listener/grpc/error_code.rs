@@ -3,7 +3,7 @@
 use crate::{
     metadata::{ProposeError, Rejection},
     replication::{DeleteRecordsError, FetchError, ProduceError},
-    service::{DeleteError, InitProducerError, ListOffsetsError, Refusal, TopicError},
+    service::{ConfigChangeError, DeleteError, InitProducerError, ListOffsetsError, Refusal, TopicError},
 };
 use cairn_proto::{record::BatchError, v1::ErrorCode};
 
@@ -101,7 +101,10 @@ impl Coded for TopicError {
             Self::Internal { .. } => ErrorCode::InvalidRequest,
             Self::Partitions { .. } => ErrorCode::InvalidPartitions,
             Self::BatchBeyondJournal { .. } => ErrorCode::InvalidConfig,
-            Self::NothingToChange => ErrorCode::InvalidRequest,
+            Self::Config(ConfigChangeError::Twice { .. }) | Self::NothingToChange => {
+                ErrorCode::InvalidRequest
+            }
+            Self::Config(_) => ErrorCode::InvalidConfig,
             Self::DirectoryFailed(_) => ErrorCode::StorageFailed,
             Self::Propose(error) => error.code(),
             Self::TimedOut => ErrorCode::TimedOut,

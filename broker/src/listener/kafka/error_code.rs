@@ -5,8 +5,11 @@
 use crate::{
     coordinator::{CoordinatorError, group::GroupError, groups::DeleteGroupError},
     metadata::{ProposeError, Rejection},
-    replication::{FetchError, ProduceError},
-    service::{GroupCallError, InitProducerError, ListOffsetsError, Refusal, TopicError},
+    replication::{DeleteRecordsError, FetchError, ProduceError},
+    service::{
+        BrokerConfigError, ConfigChangeError, DeleteError, GroupCallError, InitProducerError,
+        ListOffsetsError, Refusal, TopicError,
+    },
 };
 use cairn_proto::{kafka::ErrorCode, record::BatchError};
 
@@ -99,10 +102,49 @@ impl Coded for TopicError {
             Self::Internal { .. } => ErrorCode::INVALID_TOPIC_EXCEPTION,
             Self::Partitions { .. } => ErrorCode::INVALID_PARTITIONS,
             Self::BatchBeyondJournal { .. } => ErrorCode::INVALID_CONFIG,
-            Self::NothingToChange => ErrorCode::INVALID_REQUEST,
+            Self::Config(ConfigChangeError::Twice { .. }) | Self::NothingToChange => {
+                ErrorCode::INVALID_REQUEST
+            }
+            Self::Config(_) => ErrorCode::INVALID_CONFIG,
             Self::DirectoryFailed(_) => ErrorCode::KAFKA_STORAGE_ERROR,
             Self::Propose(error) => error.code(),
             Self::TimedOut => ErrorCode::REQUEST_TIMED_OUT,
+        }
+    }
+}
+
+impl Coded for BrokerConfigError {
+    fn code(&self) -> ErrorCode {
+        match self {
+            Self::Refused(refusal) => refusal.code(),
+            Self::Unknown { .. } => ErrorCode::INVALID_CONFIG,
+            // As Kafka answers for what only a start takes.
+            Self::AtStart { .. } | Self::OfTopics { .. } => ErrorCode::INVALID_REQUEST,
+        }
+    }
+}
+
+impl Coded for DeleteError {
+    fn code(&self) -> ErrorCode {
+        match self {
+            Self::Topic(TopicError::Refused(Refusal::ShuttingDown)) => ErrorCode::NOT_LEADER_OR_FOLLOWER,
+            Self::Topic(error) => error.code(),
+            Self::Partition(error) => error.code(),
+        }
+    }
+}
+
+impl Coded for DeleteRecordsError {
+    fn code(&self) -> ErrorCode {
+        match self {
+            Self::UnknownPartition => ErrorCode::UNKNOWN_TOPIC_OR_PARTITION,
+            Self::NotLeader | Self::ShuttingDown => ErrorCode::NOT_LEADER_OR_FOLLOWER,
+            Self::OutOfRange { .. } => ErrorCode::OFFSET_OUT_OF_RANGE,
+            Self::StorageFailed(_) | Self::StorageFull(_) | Self::Offline(_) => {
+                ErrorCode::KAFKA_STORAGE_ERROR
+            }
+            // Certainly not done, and clients try again.
+            Self::Overloaded { .. } => ErrorCode::THROTTLING_QUOTA_EXCEEDED,
         }
     }
 }

@@ -10,6 +10,7 @@
 //! touch no other.
 
 mod answering;
+mod config_resource;
 mod connection;
 mod error_code;
 mod fetch_sessions;

@@ -51,6 +51,22 @@ fn is_new(result: Result<Verdict, AppendError>) -> bool {
 }
 
 #[test]
+fn facts_are_those_of_the_newest_batch() {
+    let mut producers = Producers::default();
+    producers.record(&at(0, header(9, 0, 0, 3)), 100);
+    producers.record(&at(3, header(9, 0, 3, 2)), 200);
+    producers.record(&at(5, header(4, 2, 0, 1)), 300);
+    let facts = |producer_id, epoch, last_sequence, recorded_ms| ProducerFacts {
+        producer_id,
+        epoch,
+        last_sequence: Some(last_sequence),
+        recorded_ms,
+        transaction_start: None,
+    };
+    assert_eq!(producers.facts(), [facts(4, 2, 0, 300), facts(9, 0, 4, 200)]);
+}
+
+#[test]
 fn batches_without_a_producer_leave_no_trace() {
     let mut producers = Producers::default();
     let plain = header(-1, -1, -1, 4);

@@ -4,9 +4,12 @@
 use super::Call;
 use crate::{
     ids::TopicId,
-    listener::kafka::{error_code::Coded as _, names::broker_number},
-    metadata::topic_config,
-    service::{Context, CreatedTopic, NewTopic, Refusal},
+    listener::kafka::{
+        config_resource::{Problem, source_number},
+        error_code::Coded as _,
+        names::broker_number,
+    },
+    service::{Context, CreatedTopic, DescribedConfig, NewTopic, Refusal, topic_configs},
 };
 use cairn_proto::kafka::{
     ErrorCode,
@@ -19,14 +22,10 @@ use std::collections::{BTreeMap, BTreeSet};
 
 /// How the protocol writes "the default".
 const DEFAULT: i32 = -1;
-/// Sources of a config, by number: set for the topic, and the default.
-const SET_FOR_TOPIC: i8 = 1;
-const DEFAULT_CONFIG: i8 = 5;
-
-type Problem = (ErrorCode, String);
 
 pub(super) async fn handle(call: &Call, request: CreateTopicsRequest) -> Result<CreateTopicsResponse, Refusal> {
     call.shared.broker.admission().admit(&call.context)?;
+    call.shared.broker.check_places(request.topics.len())?;
     let context = call.until(request.timeout_ms);
     let (mut seen, mut twice) = (BTreeSet::new(), BTreeSet::new());
     for topic in &request.topics {
@@ -68,7 +67,7 @@ async fn create(
         let value = config.value.ok_or_else(no_value)?;
         configs.insert(config.name, value);
     }
-    let listed = configs_of(&configs);
+    let listed = topic_configs(&configs, false).iter().map(told).collect();
     let name = topic.name.clone();
     let new = NewTopic { name: topic.name, partitions, replication_factor, configs, validate_only };
     let created = broker.create_topic(context, new).await;
@@ -122,18 +121,15 @@ fn assigned(
     Ok((Some(u32::try_from(assignments.len()).unwrap_or(u32::MAX)), Some(1)))
 }
 
-/// All settings of a topic, with what was set.
-fn configs_of(set: &BTreeMap<String, String>) -> Vec<CreatableTopicConfigs> {
-    let config = |setting: &topic_config::Setting| {
-        let given = set.get(setting.name);
-        CreatableTopicConfigs {
-            name: setting.name.to_owned(),
-            value: Some(given.cloned().unwrap_or_else(|| setting.default.to_owned())),
-            config_source: if given.is_some() { SET_FOR_TOPIC } else { DEFAULT_CONFIG },
-            ..Default::default()
-        }
-    };
-    topic_config::SETTINGS.iter().map(config).collect()
+fn told(config: &DescribedConfig) -> CreatableTopicConfigs {
+    CreatableTopicConfigs {
+        name: config.name.to_owned(),
+        value: Some(config.value().to_owned()),
+        read_only: config.read_only,
+        config_source: source_number(config.source()),
+        // None of the settings is a secret.
+        is_sensitive: false,
+    }
 }
 
 #[cfg(test)]

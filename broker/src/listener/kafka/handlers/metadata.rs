@@ -7,7 +7,7 @@ use crate::{
         error_code::Coded as _,
         names::{NONE, TopicKey, broker_number, cluster_id, kafka_brokers},
     },
-    metadata::{ClusterState, PartitionRecord, Topic},
+    metadata::{BrokerRecord, BrokerSet, ClusterState, PartitionRecord, Topic},
     service::{Broker, Refusal},
 };
 use cairn_proto::kafka::{
@@ -21,7 +21,7 @@ use std::sync::Arc;
 
 /// Read, write, create, delete, alter, describe, describe and alter configs: everything that a topic knows, since nobody
 /// is refused.
-const TOPIC_OPERATIONS: i32 = 0b1101_1111_1000;
+pub(super) const TOPIC_OPERATIONS: i32 = 0b1101_1111_1000;
 /// A topic without a name can be told since this version.
 const NAMELESS_SINCE: i16 = 12;
 
@@ -104,9 +104,17 @@ async fn find(
     }
 }
 
+pub(super) fn numbers(brokers: &BrokerSet) -> Vec<i32> {
+    brokers.iter().map(broker_number).collect()
+}
+
+/// The brokers that have a replica and are down.
+pub(super) fn offline(image: &ClusterState, record: &PartitionRecord) -> Vec<i32> {
+    numbers(&record.replicas.filter(|id| !image.broker(id).is_some_and(BrokerRecord::is_live)))
+}
+
 fn described(image: &ClusterState, topic: &Topic) -> MetadataResponseTopic {
     let partition = |(index, record): (crate::ids::PartitionIndex, &PartitionRecord)| {
-        let numbers = |set: &crate::metadata::BrokerSet| set.iter().map(broker_number).collect();
         let leader = record.leader;
         MetadataResponsePartition {
             error_code: leader.map_or(ErrorCode::LEADER_NOT_AVAILABLE, |_| ErrorCode::NONE),
@@ -115,7 +123,7 @@ fn described(image: &ClusterState, topic: &Topic) -> MetadataResponseTopic {
             leader_epoch: record.leader_epoch.get(),
             replica_nodes: numbers(&record.replicas),
             isr_nodes: numbers(&record.isr),
-            offline_replicas: numbers(&record.replicas.filter(|id| !image.broker(id).is_some_and(|it| it.is_live()))),
+            offline_replicas: offline(image, record),
         }
     };
     MetadataResponseTopic {

@@ -30,15 +30,23 @@ macro_rules! handlers {
 }
 
 handlers! {
+    AlterConfigs => alter_configs,
     ApiVersions => api_versions,
+    CreatePartitions => create_partitions,
     CreateTopics => create_topics,
     DeleteGroups => delete_groups,
+    DeleteRecords => delete_records,
     DeleteTopics => delete_topics,
     DescribeCluster => describe_cluster,
+    DescribeConfigs => describe_configs,
     DescribeGroups => describe_groups,
+    DescribeLogDirs => describe_log_dirs,
+    DescribeProducers => describe_producers,
+    DescribeTopicPartitions => describe_topic_partitions,
     Fetch => fetch,
     FindCoordinator => find_coordinator,
     Heartbeat => heartbeat,
+    IncrementalAlterConfigs => incremental_alter_configs,
     InitProducerId => init_producer_id,
     JoinGroup => join_group,
     LeaveGroup => leave_group,

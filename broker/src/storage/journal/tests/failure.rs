@@ -56,6 +56,9 @@ impl Disk for FaultyDisk {
     fn free_bytes(&self, path: &Path) -> DiskResult<u64> {
         self.0.free_bytes(path)
     }
+    fn total_bytes(&self, path: &Path) -> DiskResult<u64> {
+        self.0.total_bytes(path)
+    }
     fn lock_dir(&self, path: &Path) -> DiskResult<DirectoryLock> {
         self.0.lock_dir(path)
     }
