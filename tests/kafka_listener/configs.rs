@@ -326,9 +326,9 @@ async fn settings_are_replaced_as_a_whole() -> Result<()> {
         ensure!(value(kafka, "segment.ms").await? == ("7000".into(), SET_FOR_TOPIC), "segment.ms");
         for (values, expected) in [
             (&[("segment.ms", Some("0"))][..], ErrorCode::INVALID_CONFIG),
-            (&[("segment.m", Some("1"))], ErrorCode::INVALID_CONFIG),
-            (&[("segment.ms", None)], ErrorCode::INVALID_REQUEST),
-            (&[("segment.ms", Some("1")), ("segment.ms", Some("2"))], ErrorCode::INVALID_REQUEST),
+            (&[("segment.m", Some("1"))][..], ErrorCode::INVALID_CONFIG),
+            (&[("segment.ms", None)][..], ErrorCode::INVALID_REQUEST),
+            (&[("segment.ms", Some("1")), ("segment.ms", Some("2"))][..], ErrorCode::INVALID_REQUEST),
         ] {
             expect_code(replace(kafka, values, false).await?, expected, &format!("{values:?}"))?;
         }

@@ -21,7 +21,7 @@ use cairn_tests::{
     kafka::{Fetch, KafkaConnection, expect_code, metadata_request},
     wire,
 };
-use std::time::{Duration, SystemTime, UNIX_EPOCH};
+use std::time::{SystemTime, UNIX_EPOCH};
 
 const TOPIC: &str = "parted";
 
@@ -140,7 +140,7 @@ async fn records_are_deleted_up_to_an_offset_or_all_of_them() -> Result<()> {
         ensure!(all == (ErrorCode::NONE, 10), "{all:?}");
         let of_grpc =
             Client::connect(served.broker.grpc_address()).await?.admin().describe_topic(&topic).await?;
-        ensure!(of_grpc.partitions[0].log_start_offset == 10, "{:?}", of_grpc.partitions[0]);
+        ensure!(of_grpc.partitions[0].log_start_offset == Some(10), "{:?}", of_grpc.partitions[0]);
         served.kafka.produce(11, &topic, batch(&[b"again"])?).await?;
     }
     // Many at a time, each answered in its place.
@@ -200,8 +200,8 @@ async fn the_data_directory_is_measured() -> Result<()> {
             .collect();
         let expected = [("empty", 0, 0), (TOPIC, 0, sent), (TOPIC, 1, 0), (TOPIC, 2, 0)];
         ensure!(sizes == expected, "{sizes:?}, not {expected:?}");
-        let lags = directory.topics.iter().flat_map(|topic| &topic.partitions);
-        ensure!(lags.into_iter().all(|it| it.offset_lag == 0 && !it.is_future_key), "{directory:?}");
+        let mut lags = directory.topics.iter().flat_map(|topic| &topic.partitions);
+        ensure!(lags.all(|it| it.offset_lag == 0 && !it.is_future_key), "{directory:?}");
 
         let some = vec![
             DescribableLogDirTopic { topic: TOPIC.into(), partitions: vec![1, 9, -1] },
@@ -253,7 +253,7 @@ async fn topics_are_described_a_page_at_a_time() -> Result<()> {
     ensure!(of_b.topic_id == id && !of_b.is_internal && of_b.topic_authorized_operations > 0, "{of_b:?}");
     for partition in &of_b.partitions {
         let replicas = (partition.leader_id, &partition.replica_nodes[..], &partition.isr_nodes[..]);
-        ensure!(replicas == (1, &[1], &[1]) && partition.leader_epoch >= 0, "{partition:?}");
+        ensure!(replicas == (1, &[1][..], &[1][..]) && partition.leader_epoch >= 0, "{partition:?}");
         ensure!(partition.eligible_leader_replicas == Some(Vec::new()), "{partition:?}");
         ensure!(partition.offline_replicas.is_empty(), "{partition:?}");
     }
@@ -358,5 +358,5 @@ async fn producers_are_described_as_the_partition_remembers_them() -> Result<()>
     let topics = vec![ProducersOf { name: TOPIC.into(), partition_indexes: vec![0; 9000] }; 2];
     let response = kafka.call(0, &DescribeProducersRequest { topics }).await?;
     ensure!(response.topics.len() == 1 && response.topics[0].partitions.len() == 1, "answered often");
-    tokio::time::timeout(Duration::from_secs(60), served.end()).await?
+    served.end().await
 }
