@@ -118,14 +118,22 @@ impl Poisoned {
     }
 }
 
+impl std::fmt::Display for Case {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        let Self { api, version, what, bytes, .. } = self;
+        let shown = bytes.get(..bytes.len().min(1000)).unwrap_or_default();
+        write!(f, "{api} {version}, {what}, {} bytes: {}", bytes.len(), shown.escape_ascii())
+    }
+}
+
 async fn hold_one(address: String, case: Case) -> Result<()> {
-    let answer = outcome(&address, &case.bytes, case.waits).await.with_context(|| format!("{case:?}"))?;
-    let answers = frames(&answer).with_context(|| format!("{case:?}: answered with {answer:?}"))?;
+    let answer = outcome(&address, &case.bytes, case.waits).await.with_context(|| format!("{case}"))?;
+    let answers = frames(&answer).with_context(|| format!("{case}: answered with {answer:?}"))?;
     for frame in &answers {
-        understood(&case, frame).with_context(|| format!("{case:?}: answered with {frame:?}"))?;
+        understood(&case, frame).with_context(|| format!("{case}: answered with {frame:?}"))?;
     }
     let found = if answers.is_empty() { Expected::Closed } else { Expected::Answered };
-    ensure!(case.expected == Expected::Either || case.expected == found, "{case:?}: {found:?}");
+    ensure!(case.expected == Expected::Either || case.expected == found, "{case}: {found:?}");
     Ok(())
 }
 
