@@ -218,8 +218,11 @@ async fn the_data_directory_is_measured() -> Result<()> {
     served.end().await
 }
 
+/// A topic, and its partitions on a page.
+type Described = (String, Vec<i32>);
+
 /// Names with the partitions on a page, and where the next one begins.
-fn shape(response: &DescribeTopicPartitionsResponse) -> (Vec<(String, Vec<i32>)>, Option<(String, i32)>) {
+fn shape(response: &DescribeTopicPartitionsResponse) -> (Vec<Described>, Option<(String, i32)>) {
     let topics = response.topics.iter().map(|topic| {
         let indexes = topic.partitions.iter().map(|it| it.partition_index).collect();
         (topic.name.clone().unwrap_or_default(), indexes)
