@@ -6,7 +6,8 @@ use std::{env, error::Error, fs, path::PathBuf};
 #[expect(clippy::disallowed_methods, reason = "a build script has no Disk")]
 fn main() -> Result<(), Box<dyn Error>> {
     println!("cargo:rerun-if-changed=protobuf");
-    let files = ["cairn/v1/log.proto", "cairn/v1/admin.proto", "cairn/v1/cluster.proto"];
+    let files =
+        ["cairn/v1/log.proto", "cairn/v1/admin.proto", "cairn/v1/cluster.proto", "cairn/v1/groups.proto"];
     let descriptors = protox::compile(files, ["protobuf"])?;
     let out = PathBuf::from(env::var("OUT_DIR")?).join("cairn_descriptors.bin");
     fs::write(out, descriptors.encode_to_vec())?;

@@ -8,7 +8,7 @@ pub mod fuzz;
 pub mod kafka;
 pub mod record;
 
-/// The public protobuf API, version 1: services `Log`, `Admin`, `Cluster`.
+/// The public protobuf API, version 1: services `Log`, `Admin`, `Cluster`, `Groups`.
 #[allow(
     missing_docs,
     clippy::all,

@@ -1,6 +1,6 @@
 //! Why a group request is refused.
 
-use super::{group::GroupError, groups::DeleteGroupError};
+use super::{group::GroupError, groups::DeleteGroupError, native::NativeError};
 use crate::replication::ProduceError;
 use thiserror::Error;
 
@@ -38,6 +38,9 @@ pub enum CoordinatorError {
     /// What the group itself says.
     #[error(transparent)]
     Group(#[from] GroupError),
+    /// What the group of clients over gRPC says.
+    #[error(transparent)]
+    Native(#[from] NativeError),
     /// What a deletion says.
     #[error(transparent)]
     Delete(#[from] DeleteGroupError),

@@ -8,7 +8,11 @@
 
 use super::subscription::topics_of;
 use super::{
-    group::{Description, Effect, Group, GroupError, GroupOptions, JoinRequest, Leaver, SyncRequest},
+    group::{
+        Description, Effect, Group, GroupError, GroupKind, GroupOptions, JoinRequest, Leaver, SyncRequest,
+    },
+    native::{NativeEffect, NativeGroup},
+    native_record::decode_native,
     record::{
         CommittedOffset, Key, RecordError, decode_group, decode_key, decode_offset, encode_group, encode_key,
         encode_offset,
@@ -56,8 +60,21 @@ pub enum DeleteGroupError {
     NotEmpty,
 }
 
+/// What groups want done, each effect with its group's name.
+#[derive(Debug, Default, PartialEq, Eq)]
+pub struct Effects {
+    /// By groups of the classic protocol.
+    pub classic: Vec<(String, Effect)>,
+    /// By groups of clients over gRPC.
+    pub native: Vec<(String, NativeEffect)>,
+}
+
+/// A name with all that is known of it. At most one of its two groups has members.
 struct Entry {
     group: Group,
+    native: NativeGroup,
+    /// Whose members it has, or had last.
+    kind: GroupKind,
     offsets: BTreeMap<Place, CommittedOffset>,
     /// Under which moment it stands among the deadlines.
     deadline: Option<Monotonic>,
@@ -82,7 +99,17 @@ impl Groups {
     pub fn join(&mut self, group: &str, request: JoinRequest, now: Monotonic) -> Vec<Effect> {
         let options = &self.options;
         self.groups.entry(group.to_string()).or_insert_with(|| Entry::new(options));
-        self.with(group, |entry| entry.group.join(request, now)).unwrap_or_default()
+        let joined = self.with(group, |entry| {
+            if !entry.native.is_empty() {
+                return vec![Effect::Joined(request.waiter, Err(GroupError::OtherKind))];
+            }
+            let effects = entry.group.join(request, now);
+            if !entry.group.is_empty() {
+                entry.kind = GroupKind::Classic;
+            }
+            effects
+        });
+        joined.unwrap_or_default()
     }
 
     /// A member syncs.
@@ -128,8 +155,7 @@ impl Groups {
         (now, now_ms): (Monotonic, i64),
     ) -> Vec<Effect> {
         let effects = self.with(group, |entry| {
-            let is_empty = entry.group.is_empty();
-            entry.empty_since_ms = is_empty.then(|| entry.empty_since_ms.unwrap_or(now_ms));
+            entry.note_members(now_ms);
             entry.group.written(generation, is_durable, now)
         });
         effects.unwrap_or_default()
@@ -148,26 +174,40 @@ impl Groups {
         now: Monotonic,
     ) -> Result<Vec<Record>, GroupError> {
         let instance = who.instance_id.as_deref();
-        let checked =
-            self.with(group, |entry| entry.group.check_commit(&who.member_id, instance, who.generation, now));
+        let checked = self.with(group, |entry| match entry.native.is_empty() {
+            true => entry.group.check_commit(&who.member_id, instance, who.generation, now),
+            // Only its members commit for such a group.
+            false => Err(GroupError::UnknownMember),
+        });
         match checked {
             Some(result) => result?,
             // A generation of a group that is not there is one that was forgotten.
             None if who.generation >= 0 => return Err(GroupError::IllegalGeneration { current: -1 }),
             None => {}
         }
-        let record = |((topic, partition), committed): (&Place, &CommittedOffset)| {
-            let key = Key::Offset { group: group.into(), topic: topic.clone(), partition: *partition };
-            Record { key: encode_key(&key), value: Some(encode_offset(committed)) }
-        };
-        Ok(offsets.iter().map(record).collect())
+        Ok(offset_records(group, offsets))
+    }
+
+    /// Records by which an administrator says where a group shall go on; when they are durable, [`Groups::committed`] follows.
+    ///
+    /// # Errors
+    /// It has members: they would not notice, and commit over it.
+    pub fn set_offsets(
+        &self,
+        group: &str,
+        offsets: &BTreeMap<Place, CommittedOffset>,
+    ) -> Result<Vec<Record>, DeleteGroupError> {
+        match self.groups.get(group) {
+            Some(entry) if !entry.has_no_member() => Err(DeleteGroupError::NotEmpty),
+            _ => Ok(offset_records(group, offsets)),
+        }
     }
 
     /// Their records are durable.
     pub fn committed(&mut self, group: &str, offsets: BTreeMap<Place, CommittedOffset>, now_ms: i64) {
         let options = &self.options;
         let entry = self.groups.entry(group.to_string()).or_insert_with(|| Entry::new(options));
-        if entry.group.is_empty() {
+        if entry.has_no_member() {
             entry.empty_since_ms.get_or_insert(now_ms);
         }
         entry.offsets.extend(offsets);
@@ -188,13 +228,17 @@ impl Groups {
     ///
     /// # Errors
     /// There is none, or it has members.
-    pub fn delete(&self, group: &str) -> Result<(Vec<Record>, Vec<Place>), DeleteGroupError> {
-        let entry = self.groups.get(group).ok_or(DeleteGroupError::NotFound)?;
-        if !entry.group.is_empty() {
+    pub fn delete(&mut self, group: &str) -> Result<(Vec<Record>, Vec<Place>), DeleteGroupError> {
+        let entry = self.groups.get_mut(group).ok_or(DeleteGroupError::NotFound)?;
+        if !entry.has_no_member() {
             return Err(DeleteGroupError::NotEmpty);
         }
+        entry.native.drop_changes();
         let mut records = tombstones(group, entry.offsets.keys());
         records.push(Record { key: encode_key(&Key::Group(group.to_string())), value: None });
+        if entry.native.epoch() > 0 {
+            records.push(Record { key: encode_key(&Key::Native(group.to_string())), value: None });
+        }
         Ok((records, entry.offsets.keys().cloned().collect()))
     }
 
@@ -204,8 +248,9 @@ impl Groups {
         self.forget_offsets(group, places.iter());
         let options = self.options.clone();
         self.with(group, |entry| {
-            if entry.group.is_empty() {
-                entry.group = Group::new(options);
+            if entry.has_no_member() {
+                entry.group = Group::new(options.clone());
+                entry.native = NativeGroup::new(options);
             }
         });
     }
@@ -226,7 +271,8 @@ impl Groups {
         let entry = self.groups.get(group).ok_or(DeleteGroupError::NotFound)?;
         let subscriptions = entry.group.subscriptions().map(|metadata| topics_of(&metadata));
         let topics: Option<Vec<_>> = subscriptions.collect();
-        Ok(topics.ok_or(DeleteGroupError::NotEmpty)?.into_iter().flatten().collect())
+        let topics = topics.ok_or(DeleteGroupError::NotEmpty)?.into_iter().flatten();
+        Ok(topics.chain(entry.native.topics().cloned()).collect())
     }
 
     /// Records that forget offsets; when they are durable, [`Groups::forget_offsets`] follows.
@@ -249,7 +295,7 @@ impl Groups {
         let retention_ms = i64::try_from(retention.as_millis()).unwrap_or(i64::MAX);
         let is_old = |since_ms: i64| now_ms.saturating_sub(since_ms) >= retention_ms;
         let is_expired = |entry: &Entry| {
-            let since_ms = entry.empty_since_ms.filter(|_| entry.group.is_empty());
+            let since_ms = entry.empty_since_ms.filter(|_| entry.has_no_member());
             let newest_ms = entry.offsets.values().map(|committed| committed.committed_ms).max();
             since_ms.is_some_and(is_old) && newest_ms.is_none_or(is_old)
         };
@@ -259,12 +305,12 @@ impl Groups {
 
     /// A group for an administrator.
     pub fn describe(&self, group: &str) -> Option<Description> {
-        self.groups.get(group).map(|entry| entry.group.describe())
+        self.groups.get(group).map(Entry::describe)
     }
 
     /// All groups by name.
     pub fn list(&self) -> impl Iterator<Item = (&str, Description)> {
-        self.groups.iter().map(|(group, entry)| (group.as_str(), entry.group.describe()))
+        self.groups.iter().map(|(group, entry)| (group.as_str(), entry.describe()))
     }
 
     /// When [`Groups::tick`] has something to do, if nothing happens before.
@@ -273,16 +319,18 @@ impl Groups {
     }
 
     /// Time has passed for these groups.
-    pub fn tick(&mut self, now: Monotonic) -> Vec<(String, Effect)> {
-        let mut effects = Vec::new();
+    pub fn tick(&mut self, now: Monotonic) -> Effects {
+        let mut effects = Effects::default();
         while let Some((deadline, group)) = self.deadlines.first().cloned().filter(|(at, _)| *at <= now) {
             // Taken out first: what the group has to do next, perhaps at this very moment, is put in again.
             self.deadlines.remove(&(deadline, group.clone()));
             if let Some(entry) = self.groups.get_mut(&group) {
                 entry.deadline = None;
             }
-            let of_group = self.with(&group, |entry| entry.group.tick(now)).unwrap_or_default();
-            effects.extend(of_group.into_iter().map(|effect| (group.clone(), effect)));
+            let ticked = self.with(&group, |entry| (entry.group.tick(now), entry.native.tick(now)));
+            let (classic, native) = ticked.unwrap_or_default();
+            effects.classic.extend(classic.into_iter().map(|effect| (group.clone(), effect)));
+            effects.native.extend(native.into_iter().map(|effect| (group.clone(), effect)));
         }
         effects
     }
@@ -300,27 +348,28 @@ impl Groups {
         match decode_key(key)? {
             Key::Unknown(_) => {}
             Key::Group(group) => {
-                let Some(value) = value else {
+                let written = value.map(decode_group).transpose()?;
+                let restored = match written {
+                    Some(written) => Group::restore(options, written, now),
                     // Its offsets have records of their own.
-                    let rest = self.groups.get_mut(&group).filter(|entry| !entry.offsets.is_empty());
-                    match rest {
-                        Some(entry) => entry.group = Group::new(options),
-                        None => self.remove(&group),
-                    }
-                    return Ok(());
+                    None => Group::new(options),
                 };
-                let written = decode_group(value)?;
-                let entry = self.groups.entry(group.clone()).or_insert_with(|| Entry::new(&options));
-                entry.group = Group::restore(options, written, now);
-                entry.empty_since_ms = entry.group.is_empty().then_some(now_ms);
-                self.with(&group, |_| ());
+                self.replace(&group, now_ms, |entry| entry.group = restored);
+            }
+            Key::Native(group) => {
+                let written = value.map(decode_native).transpose()?;
+                let restored = match written {
+                    Some(written) => NativeGroup::restore(options, written),
+                    None => NativeGroup::new(options),
+                };
+                self.replace(&group, now_ms, |entry| entry.native = restored);
             }
             Key::Offset { group, topic, partition } => {
                 let committed = value.map(decode_offset).transpose()?;
                 let entry = self.groups.entry(group).or_insert_with(|| Entry::new(&options));
                 match committed {
                     Some(committed) => {
-                        if entry.group.is_empty() {
+                        if entry.has_no_member() {
                             entry.empty_since_ms.get_or_insert(now_ms);
                         }
                         entry.offsets.insert((topic, partition), committed);
@@ -340,9 +389,29 @@ impl Groups {
         self.deadlines.clear();
         for (group, entry) in &mut self.groups {
             entry.group.begin_sessions(now);
-            entry.deadline = entry.group.next_deadline();
+            entry.native.begin_sessions(now);
+            entry.deadline = entry.next_deadline();
             self.deadlines.extend(entry.deadline.map(|deadline| (deadline, group.clone())));
         }
+    }
+
+    /// Takes what was written of a group's members.
+    fn replace(&mut self, group: &str, now_ms: i64, act: impl FnOnce(&mut Entry)) {
+        let options = &self.options;
+        self.groups.entry(group.to_string()).or_insert_with(|| Entry::new(options));
+        self.with(group, |entry| {
+            act(entry);
+            let (classic, native) = (!entry.group.is_empty(), !entry.native.is_empty());
+            entry.kind = match (classic, native) {
+                (true, _) => GroupKind::Classic,
+                (false, true) => GroupKind::Native,
+                (false, false) if entry.group.generation() == 0 && entry.native.epoch() > 0 => {
+                    GroupKind::Native
+                }
+                (false, false) => entry.kind,
+            };
+            entry.empty_since_ms = entry.has_no_member().then_some(now_ms);
+        });
     }
 
     /// Does something with a group and puts it in its place among the deadlines. One of which nothing is left goes: a
@@ -350,7 +419,7 @@ impl Groups {
     fn with<T>(&mut self, group: &str, act: impl FnOnce(&mut Entry) -> T) -> Option<T> {
         let entry = self.groups.get_mut(group)?;
         let outcome = act(entry);
-        let next = entry.group.next_deadline();
+        let next = entry.next_deadline();
         if next != entry.deadline {
             if let Some(earlier) = std::mem::replace(&mut entry.deadline, next) {
                 self.deadlines.remove(&(earlier, group.to_string()));
@@ -366,14 +435,45 @@ impl Groups {
 
 impl Entry {
     fn new(options: &GroupOptions) -> Self {
-        let group = Group::new(options.clone());
-        Self { group, offsets: BTreeMap::new(), deadline: None, empty_since_ms: None }
+        let (group, native) = (Group::new(options.clone()), NativeGroup::new(options.clone()));
+        let kind = GroupKind::Classic;
+        Self { group, native, kind, offsets: BTreeMap::new(), deadline: None, empty_since_ms: None }
+    }
+
+    fn has_no_member(&self) -> bool {
+        self.group.is_empty() && self.native.is_empty()
+    }
+
+    /// Remembers since when it has no member.
+    fn note_members(&mut self, now_ms: i64) {
+        let is_empty = self.has_no_member();
+        self.empty_since_ms = is_empty.then(|| self.empty_since_ms.unwrap_or(now_ms));
+    }
+
+    fn describe(&self) -> Description {
+        match self.kind {
+            GroupKind::Classic => self.group.describe(),
+            GroupKind::Native => self.native.describe(),
+        }
+    }
+
+    fn next_deadline(&self) -> Option<Monotonic> {
+        self.group.next_deadline().into_iter().chain(self.native.next_deadline()).min()
     }
 
     /// Nobody could tell it from a group that was never there.
     fn is_blank(&self) -> bool {
-        self.offsets.is_empty() && self.group.is_empty() && self.group.generation() == 0
+        let is_new = self.group.generation() == 0 && self.native.epoch() == 0;
+        self.offsets.is_empty() && self.has_no_member() && is_new
     }
+}
+
+fn offset_records(group: &str, offsets: &BTreeMap<Place, CommittedOffset>) -> Vec<Record> {
+    let record = |((topic, partition), committed): (&Place, &CommittedOffset)| {
+        let key = Key::Offset { group: group.into(), topic: topic.clone(), partition: *partition };
+        Record { key: encode_key(&key), value: Some(encode_offset(committed)) }
+    };
+    offsets.iter().map(record).collect()
 }
 
 fn tombstones<'a>(group: &str, places: impl Iterator<Item = &'a Place>) -> Vec<Record> {
@@ -384,5 +484,7 @@ fn tombstones<'a>(group: &str, places: impl Iterator<Item = &'a Place>) -> Vec<R
     places.map(tombstone).collect()
 }
 
+mod of_natives;
+pub use of_natives::{CheckedCommit, NativeCommit};
 #[cfg(test)]
 mod tests;

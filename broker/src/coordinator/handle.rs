@@ -4,7 +4,7 @@
 use super::{
     error::CoordinatorError,
     group::{Description, Effect, GroupError, JoinRequest, Joined, Leaver, SyncRequest, Synced},
-    groups::{Committer, Groups, Place},
+    groups::{Committer, Groups, Place, Record},
     record::CommittedOffset,
     shard::{Shard, ShardState, Then, Tools},
 };
@@ -45,6 +45,8 @@ impl std::fmt::Debug for Coordinator {
         f.debug_struct("Coordinator").finish_non_exhaustive()
     }
 }
+
+mod of_natives;
 
 /// A committed offset, or why there is none to be told.
 pub type FoundOffsets = BTreeMap<Place, CommittedOffset>;
@@ -127,16 +129,31 @@ impl Coordinator {
         who: &Committer,
         offsets: FoundOffsets,
     ) -> Result<(), CoordinatorError> {
-        let longest = offsets.values().map(|committed| committed.metadata.len()).max().unwrap_or(0);
-        if longest > METADATA_BYTES_MAX {
-            return Err(CoordinatorError::MetadataTooLong { given: longest, max: METADATA_BYTES_MAX });
-        }
+        let now = self.inner.tools.clock.now();
+        self.store(group, offsets, |groups, offsets| Ok(groups.commit(group, who, offsets, now)?)).await
+    }
+
+    /// Says where a group without members shall go on; the offsets are durable when this returns.
+    ///
+    /// # Errors
+    /// See [`CoordinatorError`].
+    pub async fn set_offsets(&self, group: &str, offsets: FoundOffsets) -> Result<(), CoordinatorError> {
+        self.store(group, offsets, |groups, offsets| Ok(groups.set_offsets(group, offsets)?)).await
+    }
+
+    async fn store(
+        &self,
+        group: &str,
+        offsets: FoundOffsets,
+        check: impl FnOnce(&mut Groups, &FoundOffsets) -> Result<Vec<Record>, CoordinatorError>,
+    ) -> Result<(), CoordinatorError> {
+        check_metadata(&offsets)?;
         let shard = self.shard(group)?;
         let (answer, answered) = oneshot::channel();
         {
             let mut state = shard.state.lock();
             state.check_loaded()?;
-            let records = state.groups.commit(group, who, &offsets, self.inner.tools.clock.now())?;
+            let records = check(&mut state.groups, &offsets)?;
             if records.is_empty() {
                 return Ok(());
             }
@@ -172,7 +189,7 @@ impl Coordinator {
         let shard = self.shard(group)?;
         let (answer, answered) = oneshot::channel();
         {
-            let state = shard.state.lock();
+            let mut state = shard.state.lock();
             state.check_loaded()?;
             let (records, places) = state.groups.delete(group)?;
             let then = Then::Forget { group: group.to_string(), places, answer };
@@ -270,12 +287,24 @@ impl Coordinator {
         let before = state.groups.next_deadline();
         let (outcome, effects) = act(|state| &mut state.groups, &mut state, tools.clock.now());
         shard.perform(&mut state, tools, effects.into_iter().map(|effect| (group.to_string(), effect)));
-        let after = state.groups.next_deadline();
+        self.hurry_if_nearer(before, state.groups.next_deadline());
+        Ok(outcome)
+    }
+
+    /// Wakes the worker when a deadline has come nearer.
+    fn hurry_if_nearer(&self, before: Option<Monotonic>, after: Option<Monotonic>) {
         if after.is_some_and(|after| before.is_none_or(|before| after < before)) {
             self.inner.hurry.notify_one();
         }
-        Ok(outcome)
     }
+}
+
+fn check_metadata(offsets: &FoundOffsets) -> Result<(), CoordinatorError> {
+    let longest = offsets.values().map(|committed| committed.metadata.len()).max().unwrap_or(0);
+    if longest > METADATA_BYTES_MAX {
+        return Err(CoordinatorError::MetadataTooLong { given: longest, max: METADATA_BYTES_MAX });
+    }
+    Ok(())
 }
 
 /// As Kafka places groups: by Java's hash of the name.

@@ -6,9 +6,11 @@ mod error;
 pub mod group;
 pub mod groups;
 mod handle;
+pub mod native;
+mod native_record;
 pub mod record;
 mod shard;
-mod subscription;
+pub mod subscription;
 mod worker;
 
 pub use error::CoordinatorError;

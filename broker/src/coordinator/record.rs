@@ -7,13 +7,15 @@
 //! group   key    2 (2), group
 //!         value  3 (2), protocol type, generation (4), protocol?, leader?, when, ms (8), count (4), each: member id,
 //!                instance id?, client id, host, rebalance timeout, ms (4), session timeout, ms (4), metadata, assignment
+//! native  key    1000 (2), group: Kafka has no such record, its tools pass it over
+//!         value  see `native_record`
 //! ```
 //!
 //! Numbers are big-endian; a string is its length (2) and its bytes, one that may be missing (`?`) has length -1 then, and one
 //! with `!` has its length and 1 more as a varint; metadata and assignment of a member have a length of 4 bytes. The topic id
 //! is a tagged field: 1 of them, with tag 0 and 16 bytes.
 
-use super::group::{Assignor, DescribedMember, Description, Member};
+use super::group::{Assignor, DescribedMember, Description, GroupKind, Member};
 use crate::{clock::Monotonic, ids::TopicId};
 use bytes::{Buf as _, BufMut as _, Bytes, BytesMut};
 use std::time::Duration;
@@ -22,6 +24,7 @@ use uuid::Uuid;
 
 const OFFSET_KEY: i16 = 1;
 const GROUP_KEY: i16 = 2;
+const NATIVE_KEY: i16 = 1000;
 const OFFSET_VALUE: i16 = 4;
 const GROUP_VALUE: i16 = 3;
 /// One tagged field, with tag 0 and 16 bytes.
@@ -43,6 +46,8 @@ pub enum Key {
     },
     /// A group and its members.
     Group(String),
+    /// A group of clients over gRPC and its members.
+    Native(String),
     /// Of a later version, which this one passes over.
     Unknown(i16),
 }
@@ -65,7 +70,7 @@ pub struct CommittedOffset {
 /// Bytes that are no such record.
 #[derive(Clone, Debug, Error, PartialEq, Eq)]
 #[error("no coordinator record: {0}")]
-pub struct RecordError(&'static str);
+pub struct RecordError(pub(super) &'static str);
 
 /// A key as bytes.
 pub fn encode_key(key: &Key) -> Bytes {
@@ -79,6 +84,10 @@ pub fn encode_key(key: &Key) -> Bytes {
         }
         Key::Group(group) => {
             out.put_i16(GROUP_KEY);
+            put_text(&mut out, group);
+        }
+        Key::Native(group) => {
+            out.put_i16(NATIVE_KEY);
             put_text(&mut out, group);
         }
         Key::Unknown(version) => out.put_i16(*version),
@@ -98,6 +107,7 @@ pub fn decode_key(bytes: &Bytes) -> Result<Key, RecordError> {
             Ok(Key::Offset { group, topic, partition: take_i32(&mut bytes)? })
         }
         GROUP_KEY => Ok(Key::Group(take_text(&mut bytes)?)),
+        NATIVE_KEY => Ok(Key::Native(take_text(&mut bytes)?)),
         other => Ok(Key::Unknown(other)),
     }
 }
@@ -190,7 +200,8 @@ pub fn decode_group(bytes: &Bytes) -> Result<Description, RecordError> {
     }
     let state = if members.is_empty() { "Empty" } else { "Stable" };
     let protocol_type = Some(protocol_type).filter(|name| !name.is_empty());
-    Ok(Description { state, generation, protocol_type, protocol, leader, members })
+    let kind = GroupKind::Classic;
+    Ok(Description { kind, state, generation, protocol_type, protocol, leader, members })
 }
 
 fn take_member(bytes: &mut Bytes, protocol: &str) -> Result<DescribedMember, RecordError> {
@@ -208,34 +219,34 @@ fn take_member(bytes: &mut Bytes, protocol: &str) -> Result<DescribedMember, Rec
     Ok(DescribedMember { id, member })
 }
 
-fn as_ms(duration: Duration) -> i32 {
+pub(super) fn as_ms(duration: Duration) -> i32 {
     i32::try_from(duration.as_millis()).unwrap_or(i32::MAX)
 }
 
-fn put_length(out: &mut BytesMut, length: usize) {
+pub(super) fn put_length(out: &mut BytesMut, length: usize) {
     out.put_i32(i32::try_from(length).unwrap_or(i32::MAX));
 }
 
 /// Longer text than a length can say is cut: every name was checked long before.
-fn put_text(out: &mut BytesMut, text: &str) {
+pub(super) fn put_text(out: &mut BytesMut, text: &str) {
     let end = text.floor_char_boundary(text.len().min(32_767));
     let text = text.get(..end).unwrap_or_default();
     out.put_i16(i16::try_from(text.len()).unwrap_or(i16::MAX));
     out.put_slice(text.as_bytes());
 }
 
-fn put_optional(out: &mut BytesMut, text: Option<&str>) {
+pub(super) fn put_optional(out: &mut BytesMut, text: Option<&str>) {
     match text {
         Some(text) => put_text(out, text),
         None => out.put_i16(-1),
     }
 }
 
-fn take_i16(bytes: &mut Bytes) -> Result<i16, RecordError> {
+pub(super) fn take_i16(bytes: &mut Bytes) -> Result<i16, RecordError> {
     bytes.try_get_i16().map_err(|_short| RecordError("it ends early"))
 }
 
-fn take_i32(bytes: &mut Bytes) -> Result<i32, RecordError> {
+pub(super) fn take_i32(bytes: &mut Bytes) -> Result<i32, RecordError> {
     bytes.try_get_i32().map_err(|_short| RecordError("it ends early"))
 }
 
@@ -243,7 +254,7 @@ fn take_i64(bytes: &mut Bytes) -> Result<i64, RecordError> {
     bytes.try_get_i64().map_err(|_short| RecordError("it ends early"))
 }
 
-fn take_ms(bytes: &mut Bytes) -> Result<Duration, RecordError> {
+pub(super) fn take_ms(bytes: &mut Bytes) -> Result<Duration, RecordError> {
     let ms = u64::try_from(take_i32(bytes)?).map_err(|_negative| RecordError("a negative time"))?;
     Ok(Duration::from_millis(ms))
 }
@@ -260,7 +271,7 @@ fn take_bytes(bytes: &mut Bytes) -> Result<Bytes, RecordError> {
     take_slice(bytes, length)
 }
 
-fn take_optional(bytes: &mut Bytes) -> Result<Option<String>, RecordError> {
+pub(super) fn take_optional(bytes: &mut Bytes) -> Result<Option<String>, RecordError> {
     let length = take_i16(bytes)?;
     let Ok(length) = usize::try_from(length) else { return Ok(None) };
     Ok(Some(text_of(&take_slice(bytes, length)?)?))
@@ -292,7 +303,7 @@ fn take_varint(bytes: &mut Bytes) -> Result<usize, RecordError> {
     Err(RecordError("a length beyond all bounds"))
 }
 
-fn take_text(bytes: &mut Bytes) -> Result<String, RecordError> {
+pub(super) fn take_text(bytes: &mut Bytes) -> Result<String, RecordError> {
     take_optional(bytes)?.ok_or(RecordError("a text is missing"))
 }
 
@@ -309,6 +320,7 @@ mod tests {
             Monotonic::default(),
         );
         Description {
+            kind: GroupKind::Classic,
             state: "Stable",
             generation: 7,
             protocol_type: Some("consumer".into()),
@@ -321,7 +333,7 @@ mod tests {
     #[test]
     fn what_is_written_is_read_back() {
         let offset = Key::Offset { group: "g".into(), topic: "t".into(), partition: 3 };
-        for key in [offset, Key::Group("grüppe".into())] {
+        for key in [offset, Key::Group("grüppe".into()), Key::Native("g".into())] {
             assert_eq!(decode_key(&encode_key(&key)), Ok(key));
         }
         for leader_epoch in [None, Some(0), Some(9)] {

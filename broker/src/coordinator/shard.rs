@@ -7,19 +7,21 @@
 use super::{
     error::CoordinatorError,
     group::{Effect, Joined, Synced, Waiter},
-    groups::{Groups, Place, Record},
+    groups::{Effects, Groups, Place, Record},
+    native::{Directive, NativeEffect},
     record::CommittedOffset,
 };
 use crate::{
     clock::{Monotonic, SharedClock},
     ids::{LeaderEpoch, TopicPartition},
+    metadata::ClusterState,
     replication::{Acks, ProduceError, ProduceRequest, Produced, Replicas},
 };
 use bytes::Bytes;
 use cairn_proto::record::{BatchBuilder, BatchError, BatchOptions};
 use parking_lot::Mutex;
 use std::{collections::BTreeMap, sync::Arc};
-use tokio::sync::{mpsc::UnboundedSender, oneshot};
+use tokio::sync::{mpsc::UnboundedSender, oneshot, watch};
 
 type Answer<T> = oneshot::Sender<Result<T, CoordinatorError>>;
 
@@ -27,6 +29,8 @@ type Answer<T> = oneshot::Sender<Result<T, CoordinatorError>>;
 pub(super) enum Then {
     /// A group's state was written.
     Group { group: String, generation: i32 },
+    /// A native group's state was written.
+    Native { group: String, version: u64 },
     /// Offsets become visible.
     Commit { group: String, offsets: BTreeMap<Place, CommittedOffset>, answer: Answer<()> },
     /// A group is forgotten.
@@ -56,6 +60,7 @@ pub(super) struct ShardState {
     pub(super) is_loaded: bool,
     joins: BTreeMap<Waiter, Answer<Joined>>,
     syncs: BTreeMap<Waiter, Answer<Synced>>,
+    beats: BTreeMap<Waiter, Answer<Directive>>,
     next_waiter: u64,
 }
 
@@ -65,6 +70,7 @@ pub(super) struct Tools {
     pub(super) replicas: Replicas,
     pub(super) clock: SharedClock,
     pub(super) on_written: Arc<dyn Fn() + Send + Sync>,
+    pub(super) images: watch::Receiver<Arc<ClusterState>>,
     pub(super) outcomes: UnboundedSender<Outcome>,
 }
 
@@ -75,6 +81,7 @@ impl Shard {
             is_loaded: false,
             joins: BTreeMap::new(),
             syncs: BTreeMap::new(),
+            beats: BTreeMap::new(),
             next_waiter: 0,
         };
         Arc::new(Self { partition, leader_epoch, state: Mutex::new(state) })
@@ -106,6 +113,34 @@ impl Shard {
                 }
             }
         }
+    }
+
+    /// The same for native groups.
+    pub(super) fn perform_native(
+        self: &Arc<Self>,
+        state: &mut ShardState,
+        tools: &Tools,
+        effects: impl IntoIterator<Item = (String, NativeEffect)>,
+    ) {
+        for (group, effect) in effects {
+            match effect {
+                NativeEffect::Answer(waiter, result) => {
+                    if let Some(answer) = state.beats.remove(&waiter) {
+                        let _ = answer.send(result.map_err(CoordinatorError::from));
+                    }
+                }
+                NativeEffect::Write(version) => {
+                    let record = state.groups.native_record_of(&group, tools.clock.wall_ms());
+                    self.write(tools, record.as_slice(), Then::Native { group, version });
+                }
+            }
+        }
+    }
+
+    /// Whatever time has brought.
+    pub(super) fn perform_all(self: &Arc<Self>, state: &mut ShardState, tools: &Tools, effects: Effects) {
+        self.perform(state, tools, effects.classic);
+        self.perform_native(state, tools, effects.native);
     }
 
     /// Hands records to the partition; the outcome comes back by itself.
@@ -149,6 +184,12 @@ impl Shard {
                 let effects = state.groups.written(&group, (generation, result.is_ok()), (now, now_ms));
                 let effects = effects.into_iter().map(|effect| (group.clone(), effect));
                 self.perform(&mut state, tools, effects);
+            }
+            Then::Native { group, version } => {
+                let outcome = result.map_err(|error| error.to_string());
+                let effects = state.groups.native_written(&group, version, outcome, now_ms);
+                let effects = effects.into_iter().map(|effect| (group.clone(), effect));
+                self.perform_native(&mut state, tools, effects);
             }
             Then::Commit { group, offsets, answer } => {
                 if failed.is_none() {
@@ -194,6 +235,9 @@ impl Shard {
         for answer in std::mem::take(&mut state.syncs).into_values() {
             let _ = answer.send(Err(CoordinatorError::NotCoordinator));
         }
+        for answer in std::mem::take(&mut state.beats).into_values() {
+            let _ = answer.send(Err(CoordinatorError::NotCoordinator));
+        }
     }
 }
 
@@ -211,6 +255,14 @@ impl ShardState {
         let (answer, answered) = oneshot::channel();
         let waiter = self.waiter();
         self.syncs.insert(waiter, answer);
+        (waiter, answered)
+    }
+
+    /// A number for a native heartbeat, and where its answer comes.
+    pub(super) fn await_beat(&mut self) -> (Waiter, oneshot::Receiver<Result<Directive, CoordinatorError>>) {
+        let (answer, answered) = oneshot::channel();
+        let waiter = self.waiter();
+        self.beats.insert(waiter, answer);
         (waiter, answered)
     }
 

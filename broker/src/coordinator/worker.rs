@@ -69,7 +69,8 @@ impl Coordinator {
         let (to_worker, outcomes) = mpsc::unbounded_channel();
         let (replicas, clock) = (parts.replicas.clone(), Arc::clone(&parts.clock));
         let on_written = Arc::clone(&parts.on_written);
-        let tools = Tools { replicas, clock, on_written, outcomes: to_worker };
+        let images = parts.images.clone();
+        let tools = Tools { replicas, clock, on_written, images, outcomes: to_worker };
         let (shards, hurry, news) = (RwLock::new(Shards::default()), Notify::new(), watch::Sender::new(()));
         let coordinator = Self { inner: Arc::new(Inner { tools, shards, hurry, news }) };
         let expire_at = Monotonic(parts.clock.now().0 + EXPIRE_EVERY);
@@ -216,7 +217,7 @@ impl Worker {
             let mut state = shard.state.lock();
             if state.is_loaded {
                 let effects = state.groups.tick(now);
-                shard.perform(&mut state, tools, effects);
+                shard.perform_all(&mut state, tools, effects);
             }
         }
         if self.load_again_at.is_some_and(|at| now >= at) {
@@ -232,7 +233,7 @@ impl Worker {
     fn expire(&self) {
         let tools = &self.coordinator.inner.tools;
         for shard in self.shards() {
-            let state = shard.state.lock();
+            let mut state = shard.state.lock();
             for group in state.groups.expired(self.parts.retention, self.parts.clock.wall_ms()) {
                 if let Ok((records, places)) = state.groups.delete(&group) {
                     tracing::info!(

@@ -7,13 +7,17 @@ use crate::{
     coordinator::{
         CoordinatorError, FoundOffsets, OFFSETS_TOPIC,
         group::{Description, GroupError, JoinRequest, Joined, Leaver, SyncRequest, Synced},
-        groups::{Committer, Place},
+        groups::{Committer, NativeCommit, Place},
+        native::{Beat, Directive},
         record::CommittedOffset,
     },
     ids::BrokerId,
     metadata::{ProposeError, Rejection},
 };
-use std::{collections::BTreeMap, time::Duration};
+use std::{
+    collections::{BTreeMap, BTreeSet},
+    time::Duration,
+};
 
 /// A call waits at most so long for the groups of its partition to be read; clients try again.
 const READY_WITHIN: Duration = Duration::from_secs(5);
@@ -117,6 +121,65 @@ impl Broker {
         Ok(committed.unwrap_or_else(|| Err(too_slow()))?)
     }
 
+    /// A heartbeat of a member over gRPC; answered when there is news for it, or after the time that it waits.
+    ///
+    /// # Errors
+    /// See [`GroupCallError`].
+    pub async fn native_heartbeat(
+        &self,
+        context: &Context,
+        group: &str,
+        beat: Beat,
+    ) -> Result<Directive, GroupCallError> {
+        self.prepare_group(context, group).await?;
+        Ok(self.coordinator().native_heartbeat(group, beat).await?)
+    }
+
+    /// A member over gRPC leaves.
+    ///
+    /// # Errors
+    /// See [`GroupCallError`].
+    pub fn native_leave(
+        &self,
+        context: &Context,
+        group: &str,
+        member_id: &str,
+    ) -> Result<(), GroupCallError> {
+        self.admission().admit(context)?;
+        Ok(self.coordinator().native_leave(group, member_id)?)
+    }
+
+    /// Commits what a member over gRPC may commit of this, which is durable when this returns; what it must not commit comes
+    /// back.
+    ///
+    /// # Errors
+    /// See [`GroupCallError`].
+    pub async fn native_commit(
+        &self,
+        context: &Context,
+        group: &str,
+        commit: NativeCommit,
+    ) -> Result<BTreeSet<Place>, GroupCallError> {
+        let patience = self.prepare_group(context, group).await?;
+        let committed = within(patience, self.coordinator().native_commit(group, commit)).await;
+        Ok(committed.unwrap_or_else(|| Err(too_slow()))?)
+    }
+
+    /// Says where a group without members shall go on; durable when this returns.
+    ///
+    /// # Errors
+    /// See [`GroupCallError`].
+    pub async fn set_offsets(
+        &self,
+        context: &Context,
+        group: &str,
+        offsets: FoundOffsets,
+    ) -> Result<(), GroupCallError> {
+        let patience = self.prepare_group(context, group).await?;
+        let set = within(patience, self.coordinator().set_offsets(group, offsets)).await;
+        Ok(set.unwrap_or_else(|| Err(too_slow()))?)
+    }
+
     /// How far a group has read: the wanted partitions as far as it committed them, or all that it has committed.
     ///
     /// # Errors
@@ -195,6 +258,14 @@ impl Broker {
             return Err(Refusal::TooMuch { what: "partitions", given, max, limit: "offset-queries-max" });
         }
         Ok(())
+    }
+
+    /// Gives the coordinator time to read a group.
+    ///
+    /// # Errors
+    /// See [`GroupCallError`].
+    pub async fn wait_for_group(&self, context: &Context, group: &str) -> Result<(), GroupCallError> {
+        self.prepare_group(context, group).await.map(drop)
     }
 
     /// Makes sure that the group has a coordinator, and gives it time to read; how long the call may take in all.

@@ -5,10 +5,22 @@ use crate::clock::Monotonic;
 use bytes::Bytes;
 use std::collections::{BTreeMap, VecDeque};
 
+/// Whose members are in a group.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum GroupKind {
+    /// Clients of the Kafka protocol, which share as their leader says.
+    Classic,
+    /// Clients over gRPC, which share as the coordinator says.
+    Native,
+}
+
 /// A group, as it is told and as it is written.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Description {
-    /// `Empty`, `PreparingRebalance`, `CompletingRebalance` or `Stable`.
+    /// Whose members are in it, or were.
+    pub kind: GroupKind,
+    /// `Empty` or `Stable`; of a classic one also `PreparingRebalance` or `CompletingRebalance`, of a native one
+    /// `Reconciling`.
     pub state: &'static str,
     /// The generation.
     pub generation: i32,
@@ -45,6 +57,7 @@ impl Group {
             DescribedMember { id: id.clone(), member }
         };
         Description {
+            kind: GroupKind::Classic,
             state,
             generation: self.generation,
             protocol_type: self.protocol_type.clone(),

@@ -24,7 +24,7 @@ mod sync;
 mod tests;
 mod time;
 
-pub use describe::{DescribedMember, Description};
+pub use describe::{DescribedMember, Description, GroupKind};
 pub use join::{JoinRequest, Joined, JoinedMember};
 pub use leave::Leaver;
 pub use member::Member;
@@ -121,6 +121,9 @@ pub enum GroupError {
         /// The present one.
         current: i32,
     },
+    /// Its members are clients over gRPC.
+    #[error("the group has members that do not speak the Kafka protocol: stop them first")]
+    OtherKind,
     /// No more members are admitted.
     #[error("the group has {max} members already")]
     Full {

@@ -1,5 +1,7 @@
 //! Many groups: what is committed, written, replayed, deleted and forgotten.
 
+mod natives;
+
 use super::*;
 use crate::{
     coordinator::group::{Assignor, Waiter},
@@ -49,7 +51,7 @@ fn offsets(offset: i64, committed_ms: i64) -> BTreeMap<Place, CommittedOffset> {
 /// A group with one member at generation 1; the records that were written.
 fn with_member(groups: &mut Groups) -> Vec<Record> {
     assert!(groups.join("g", join(1), at(0)).is_empty());
-    let effects = groups.tick(at(3));
+    let effects = groups.tick(at(3)).classic;
     assert!(matches!(&effects[..], [(_, Effect::Joined(Waiter(1), Ok(_)))]), "{effects:?}");
     let share = vec![("member-1".to_string(), Bytes::from("topic 0"))];
     let request = SyncRequest {
@@ -186,7 +188,7 @@ fn sessions_begin_when_everything_is_read() {
     }
     again.finish_replay(at(90));
     assert_eq!(again.next_deadline(), Some(at(100)));
-    assert!(again.tick(at(99)).is_empty());
+    assert!(again.tick(at(99)).classic.is_empty());
     assert_eq!(again.describe("g").map(|group| group.members.len()), Some(1));
 }
 
@@ -236,7 +238,7 @@ fn who_joins_or_commits_while_a_group_is_deleted_is_not_forgotten() {
     assert_eq!(left, [place]);
     let again = replayed(&records);
     assert_eq!(again.offsets("g").map(|(place, _)| place.clone()).collect::<Vec<_>>(), left);
-    assert!(!groups.tick(at(3)).is_empty(), "the round goes on");
+    assert!(!groups.tick(at(3)).classic.is_empty(), "the round goes on");
 }
 
 #[test]
@@ -246,7 +248,7 @@ fn a_first_round_without_delay_ends_at_once() {
     assert!(groups.join("g", join(1), at(0)).is_empty());
     assert!(groups.join("g", join(2), at(0)).is_empty());
     assert_eq!(groups.next_deadline(), Some(at(0)));
-    assert_eq!(groups.tick(at(0)).len(), 2, "both are told");
+    assert_eq!(groups.tick(at(0)).classic.len(), 2, "both are told");
 }
 
 #[test]
@@ -258,7 +260,7 @@ fn static_members_without_time_to_join_do_not_keep_the_clock_busy() {
         ..join(waiter)
     };
     groups.join("g", of_instance(1, "one"), at(0));
-    assert_eq!(groups.tick(at(3)).len(), 1);
+    assert_eq!(groups.tick(at(3)).classic.len(), 1);
     let request = SyncRequest {
         waiter: Waiter(2),
         member_id: "member-1".into(),

@@ -3,7 +3,7 @@
 use super::{
     Services,
     convert::{self, Invalid, number},
-    error_code::Coded,
+    error_code::{Coded, Parts, success},
 };
 use crate::{
     ids::{BrokerId, PartitionIndex},
@@ -102,13 +102,6 @@ impl Admin for Services {
         };
         Ok(Response::new(response))
     }
-}
-
-/// Number and text of an error.
-type Parts = (i32, String);
-
-fn success() -> Parts {
-    (ErrorCode::None.into(), String::new())
 }
 
 impl Services {

@@ -7,13 +7,21 @@ use crate::{
 };
 use cairn_proto::{record::BatchError, v1::ErrorCode};
 
+/// Number and text of an error.
+pub(super) type Parts = (i32, String);
+
+/// None.
+pub(super) fn success() -> Parts {
+    (ErrorCode::None.into(), String::new())
+}
+
 /// An error that clients can tell from others.
 pub(super) trait Coded: std::fmt::Display {
     /// Its number.
     fn code(&self) -> ErrorCode;
 
     /// Number and text, as they stand in every reply.
-    fn parts(&self) -> (i32, String) {
+    fn parts(&self) -> Parts {
         (self.code().into(), self.to_string())
     }
 }

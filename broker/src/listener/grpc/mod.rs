@@ -8,6 +8,7 @@ mod connection;
 mod convert;
 mod error_code;
 mod fetch;
+mod groups;
 mod log;
 mod messages;
 mod produce;
@@ -16,7 +17,10 @@ mod streams;
 
 use super::{Accept, ConnectionLimits};
 use crate::service::Broker;
-use cairn_proto::v1::{admin_server::AdminServer, cluster_server::ClusterServer, log_server::LogServer};
+use cairn_proto::v1::{
+    admin_server::AdminServer, cluster_server::ClusterServer, groups_server::GroupsServer,
+    log_server::LogServer,
+};
 use connection::Connection;
 use std::time::Duration;
 use streams::LogService;
@@ -82,6 +86,7 @@ pub async fn serve(
         .add_service(LogService::new(services.clone(), batches_max))
         .add_service(AdminServer::new(services.clone()).max_decoding_message_size(SMALL_REQUEST_BYTES_MAX))
         .add_service(ClusterServer::new(services.clone()).max_decoding_message_size(SMALL_REQUEST_BYTES_MAX))
+        .add_service(GroupsServer::new(services.clone()).max_decoding_message_size(SMALL_REQUEST_BYTES_MAX))
         .add_service(reflection()?)
         .add_service(health_service);
     let refusal = connection::refusal(options.connections.connections_max);
@@ -99,8 +104,13 @@ pub async fn serve(
 }
 
 async fn announce(health: &HealthReporter, status: ServingStatus) {
-    let names =
-        ["", LogServer::<Services>::NAME, AdminServer::<Services>::NAME, ClusterServer::<Services>::NAME];
+    let names = [
+        "",
+        LogServer::<Services>::NAME,
+        AdminServer::<Services>::NAME,
+        ClusterServer::<Services>::NAME,
+        GroupsServer::<Services>::NAME,
+    ];
     for name in names {
         health.set_service_status(name, status).await;
     }

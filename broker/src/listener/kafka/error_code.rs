@@ -3,7 +3,7 @@
 //! there.
 
 use crate::{
-    coordinator::{CoordinatorError, group::GroupError, groups::DeleteGroupError},
+    coordinator::{CoordinatorError, group::GroupError, groups::DeleteGroupError, native::NativeError},
     metadata::{ProposeError, Rejection},
     replication::{DeleteRecordsError, FetchError, ProduceError},
     service::{
@@ -182,6 +182,23 @@ impl Coded for CoordinatorError {
             Self::TooLarge => ErrorCode::INVALID_COMMIT_OFFSET_SIZE,
             Self::Group(error) => error.code(),
             Self::Delete(error) => error.code(),
+            Self::Native(error) => error.code(),
+        }
+    }
+}
+
+/// Clients of this protocol are no members of such groups; what an administrator may be told is all that matters.
+impl Coded for NativeError {
+    fn code(&self) -> ErrorCode {
+        match self {
+            Self::InvalidSessionTimeout { .. } => ErrorCode::INVALID_SESSION_TIMEOUT,
+            Self::InvalidTopics { .. } | Self::TooManyTopics { .. } => ErrorCode::INVALID_REQUEST,
+            Self::UnknownMember => ErrorCode::UNKNOWN_MEMBER_ID,
+            Self::FencedInstance => ErrorCode::FENCED_INSTANCE_ID,
+            Self::StaleEpoch { .. } => ErrorCode::ILLEGAL_GENERATION,
+            Self::Full { .. } => ErrorCode::GROUP_MAX_SIZE_REACHED,
+            Self::OtherKind => ErrorCode::INCONSISTENT_GROUP_PROTOCOL,
+            Self::NotWritten(_) => ErrorCode::COORDINATOR_NOT_AVAILABLE,
         }
     }
 }
@@ -193,7 +210,7 @@ impl Coded for GroupError {
             Self::UnknownMember => ErrorCode::UNKNOWN_MEMBER_ID,
             Self::MemberIdRequired(_) => ErrorCode::MEMBER_ID_REQUIRED,
             Self::FencedInstance => ErrorCode::FENCED_INSTANCE_ID,
-            Self::InconsistentProtocol => ErrorCode::INCONSISTENT_GROUP_PROTOCOL,
+            Self::InconsistentProtocol | Self::OtherKind => ErrorCode::INCONSISTENT_GROUP_PROTOCOL,
             Self::RebalanceInProgress => ErrorCode::REBALANCE_IN_PROGRESS,
             Self::IllegalGeneration { .. } => ErrorCode::ILLEGAL_GENERATION,
             Self::Full { .. } => ErrorCode::GROUP_MAX_SIZE_REACHED,
