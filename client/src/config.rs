@@ -67,6 +67,32 @@ pub enum OutOfRange {
     Latest,
 }
 
+/// Where a consumer of a group begins in a partition for which the group has committed nothing, or an offset that is no longer
+/// in the log. Kafka calls it `auto.offset.reset`.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Default)]
+pub enum OffsetReset {
+    /// At the oldest record there is: nothing is skipped.
+    #[default]
+    Earliest,
+    /// Behind the newest record there is then.
+    Latest,
+    /// It says so by an error; the application seeks.
+    None,
+}
+
+impl std::str::FromStr for OffsetReset {
+    type Err = String;
+
+    fn from_str(text: &str) -> Result<Self, String> {
+        match text {
+            "earliest" => Ok(Self::Earliest),
+            "latest" => Ok(Self::Latest),
+            "none" => Ok(Self::None),
+            _ => Err(format!("expected earliest, latest or none, not {text:?}")),
+        }
+    }
+}
+
 /// Addresses of brokers to begin with, each `HOST:PORT`, tried in turn. Text may hold several, separated by commas.
 #[derive(Clone, Debug, PartialEq, Eq, Default)]
 pub struct Addresses(pub(crate) Vec<String>);

@@ -5,7 +5,10 @@ use crate::{
     ConnectError,
     config::{CONNECT_TIMEOUT_DEFAULT, DECODED_MESSAGE_BYTES_MAX},
 };
-use cairn_proto::v1::{admin_client::AdminClient, cluster_client::ClusterClient, log_client::LogClient};
+use cairn_proto::v1::{
+    admin_client::AdminClient, cluster_client::ClusterClient, groups_client::GroupsClient,
+    log_client::LogClient,
+};
 use parking_lot::Mutex;
 use std::{collections::HashMap, error::Error as _, time::Duration};
 use tonic::{
@@ -92,6 +95,10 @@ pub(crate) fn admin_client(channel: Channel) -> AdminClient<Channel> {
 
 pub(crate) fn cluster_client(channel: Channel) -> ClusterClient<Channel> {
     ClusterClient::new(channel).max_decoding_message_size(DECODED_MESSAGE_BYTES_MAX)
+}
+
+pub(crate) fn groups_client(channel: Channel) -> GroupsClient<Channel> {
+    GroupsClient::new(channel).max_decoding_message_size(DECODED_MESSAGE_BYTES_MAX)
 }
 
 /// Why a call has no reply.

@@ -234,6 +234,18 @@ pub enum ConsumeError {
     /// No broker could be asked where to begin.
     #[error("{0}")]
     Unreachable(String),
+    /// Nothing is committed for a partition that the group gave to this consumer, and it was to say so
+    /// ([`OffsetReset::None`](crate::OffsetReset::None)). Seek to begin.
+    #[error("the group has committed nothing for {topic}/{partition}: seek, or choose where to begin then")]
+    NoCommittedOffset {
+        /// The topic's name.
+        topic: String,
+        /// The partition.
+        partition: u32,
+    },
+    /// The group does not have this consumer (any more).
+    #[error(transparent)]
+    Group(#[from] GroupError),
     /// The client is closed.
     #[error("the client is closed")]
     Closed,
@@ -241,6 +253,74 @@ pub enum ConsumeError {
 
 impl ConsumeError {
     /// Whether the same call may succeed later. A consumer that runs retries by itself what can be retried.
+    #[must_use]
+    pub fn retryable(&self) -> bool {
+        match self {
+            Self::Unreachable(_) => true,
+            Self::Group(error) => error.retryable(),
+            _ => false,
+        }
+    }
+}
+
+/// A call for a group did not succeed.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum GroupError {
+    /// Options that contradict each other.
+    #[error("{0}")]
+    InvalidOptions(String),
+    /// There is no such group.
+    #[error("group {group:?} does not exist")]
+    Unknown {
+        /// The group's name.
+        group: String,
+    },
+    /// The group has members, and this may only be done without.
+    #[error("group {group:?} has members: stop them first")]
+    NotEmpty {
+        /// The group's name.
+        group: String,
+    },
+    /// The group's members speak the Kafka protocol.
+    #[error(
+        "group {group:?} has members that speak the Kafka protocol: stop them first, or choose another name"
+    )]
+    OtherKind {
+        /// The group's name.
+        group: String,
+    },
+    /// Another process with the same instance id has taken this one's place.
+    #[error(
+        "another process with this instance id has joined group {group:?} and taken the place of this one"
+    )]
+    Fenced {
+        /// The group's name.
+        group: String,
+    },
+    /// These partitions belong to another member by now: their offsets were not committed. All others were.
+    #[error("not committed, because the group has given them to another member: {}", .partitions.join(", "))]
+    NotAssigned {
+        /// Each as `TOPIC/PARTITION`.
+        partitions: Vec<String>,
+    },
+    /// The broker refused; nothing was changed.
+    #[error("refused by the broker ({code}): {reason}")]
+    Refused {
+        /// The name of the protocol's error code.
+        code: &'static str,
+        /// What the broker says: what is wrong, and what is allowed.
+        reason: String,
+    },
+    /// No coordinator answered in time. What was sent may have been done: a commit can be repeated.
+    #[error("the group's coordinator did not answer in time: {0}")]
+    Unreachable(String),
+    /// The client is closed.
+    #[error("the client is closed")]
+    Closed,
+}
+
+impl GroupError {
+    /// Whether the same call may succeed later.
     #[must_use]
     pub fn retryable(&self) -> bool {
         matches!(self, Self::Unreachable(_))

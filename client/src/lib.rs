@@ -1,5 +1,5 @@
-//! The Rust client of Cairn: a [`Producer`] that is idempotent by default, a [`Consumer`] that is a stream, and
-//! [`Admin`], over one [`Client`].
+//! The Rust client of Cairn: a [`Producer`] that is idempotent by default, a [`Consumer`] that is a stream, a
+//! [`GroupConsumer`] that shares topics with others, and [`Admin`], over one [`Client`].
 //!
 //! ```no_run
 //! use cairn_client::{Client, NewTopic, Record, StartAt};
@@ -34,6 +34,7 @@ mod clock;
 mod config;
 mod connection;
 mod consumer;
+mod coordinator;
 mod error;
 mod partitioner;
 mod producer;
@@ -42,13 +43,17 @@ mod retry;
 mod routing;
 
 pub use admin::{
-    Admin, BrokerStatus, ClusterStatus, ConfigEntry, ConfigSource, CreatedTopic, DirectoryStatus, NewTopic,
-    OffsetAt, PartitionDescription, PartitionOffset, TopicAlteration, TopicDescription, TopicSummary,
+    Admin, BrokerStatus, ClusterStatus, ConfigEntry, ConfigSource, CreatedTopic, DirectoryStatus,
+    GroupDescription, GroupKind, GroupLag, GroupMember, GroupOffset, GroupSummary, NewTopic, OffsetAt,
+    PartitionDescription, PartitionOffset, TopicAlteration, TopicDescription, TopicSummary,
 };
 pub use cairn_proto::record::{Compression, Header, Headers};
 pub use client::{Client, ClientBuilder};
-pub use config::{Acks, Addresses, OutOfRange, StartAt};
-pub use consumer::{ConsumedRecord, Consumer, ConsumerBuilder, RecordRun};
-pub use error::{AdminError, ConnectError, ConsumeError, ProduceError};
+pub use config::{Acks, Addresses, OffsetReset, OutOfRange, StartAt};
+pub use consumer::{
+    ConsumedRecord, Consumer, ConsumerBuilder, RecordRun,
+    group::{Commit, GroupConsumer, GroupConsumerBuilder, GroupEvent, GroupPartition},
+};
+pub use error::{AdminError, ConnectError, ConsumeError, GroupError, ProduceError};
 pub use producer::{Delivered, Delivery, Producer, ProducerBuilder};
 pub use record::Record;

@@ -93,7 +93,17 @@ pub(crate) fn verdict(code: ErrorCode) -> Verdict {
         | ErrorCode::InvalidConfig
         | ErrorCode::InvalidPartitions
         | ErrorCode::InvalidReplicationFactor
-        | ErrorCode::LogTruncated => Verdict::Never,
+        | ErrorCode::LogTruncated
+        | ErrorCode::NotCoordinator
+        | ErrorCode::CoordinatorNotReady
+        | ErrorCode::UnknownGroup
+        | ErrorCode::GroupNotEmpty
+        | ErrorCode::GroupOfOtherKind
+        | ErrorCode::GroupFull
+        | ErrorCode::UnknownMember
+        | ErrorCode::FencedInstance
+        | ErrorCode::StaleMemberEpoch
+        | ErrorCode::NotAssigned => Verdict::Never,
     }
 }
 
@@ -110,6 +120,8 @@ pub(crate) fn refused_for_now(code: ErrorCode) -> bool {
             | ErrorCode::ShuttingDown
             | ErrorCode::Throttled
             | ErrorCode::TimedOut
+            | ErrorCode::NotCoordinator
+            | ErrorCode::CoordinatorNotReady
     )
 }
 

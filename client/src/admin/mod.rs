@@ -1,10 +1,12 @@
-//! Topics, offsets and the cluster's state: unary calls with a timeout each. A call that changes something is sent
+//! Topics, groups, offsets and the cluster's state: unary calls with a timeout each. A call that changes something is sent
 //! once; if its answer is lost that is said, not guessed.
 
 mod convert;
+mod groups;
 mod offsets;
 mod types;
 
+pub use groups::{GroupDescription, GroupKind, GroupLag, GroupMember, GroupOffset, GroupSummary};
 pub use types::{
     BrokerStatus, ClusterStatus, ConfigEntry, ConfigSource, CreatedTopic, DirectoryStatus, NewTopic,
     OffsetAt, PartitionDescription, PartitionOffset, TopicAlteration, TopicDescription, TopicSummary,

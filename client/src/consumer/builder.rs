@@ -1,6 +1,6 @@
 //! The options of a consumer, and where each of its partitions begins.
 
-use super::{Consumer, Shared, session, state::Assigned};
+use super::{Consumer, group::GroupConsumerBuilder, state::Assigned};
 use crate::{
     ConsumeError, OffsetAt, OutOfRange, StartAt,
     admin::{OffsetsError, leader_offsets},
@@ -35,6 +35,12 @@ impl ConsumerBuilder {
             policy: OutOfRange::default(),
             buffer_bytes: FETCH_BUFFER_BYTES_DEFAULT,
         }
+    }
+
+    /// Shares topics with the other members of a group instead of reading partitions of one's own choice: what was chosen
+    /// here besides the buffer does not apply.
+    pub fn group(self, name: impl Into<String>) -> GroupConsumerBuilder {
+        GroupConsumerBuilder::new(self.client, name.into(), self.buffer_bytes)
     }
 
     /// Adds partitions of a topic.
@@ -95,11 +101,7 @@ impl ConsumerBuilder {
             let text = "no partition is assigned: use assign or assign_all".to_owned();
             return Err(ConsumeError::InvalidOptions(text));
         }
-        // Where the application begins, not where the session will be when somebody looks.
-        let positions = partitions.iter().map(Assigned::fetch_offset).collect();
-        let shared = Arc::new(Shared::new(Arc::clone(core), partitions, self.buffer_bytes, self.policy));
-        core.tasks.spawn(session::run(Arc::clone(&shared)));
-        Ok(Consumer { shared, _client: self.client, positions, current: None })
+        Ok(Consumer::start(self.client, partitions, self.buffer_bytes, self.policy))
     }
 }
 
@@ -138,7 +140,7 @@ pub(super) async fn resolve(
     Ok(starts.into_iter().zip(ends).collect())
 }
 
-fn no_route(topic: &str, error: RouteError) -> ConsumeError {
+pub(super) fn no_route(topic: &str, error: RouteError) -> ConsumeError {
     match error {
         RouteError::Missing => ConsumeError::UnknownTopic { topic: topic.to_owned() },
         RouteError::Unreachable(reason) => ConsumeError::Unreachable(reason),
@@ -146,7 +148,7 @@ fn no_route(topic: &str, error: RouteError) -> ConsumeError {
     }
 }
 
-fn no_offset(topic: &str, partitions: &[u32], error: OffsetsError) -> ConsumeError {
+pub(crate) fn no_offset(topic: &str, partitions: &[u32], error: OffsetsError) -> ConsumeError {
     match error {
         OffsetsError::Route(error) => no_route(topic, error),
         OffsetsError::UnknownPartition { partition, partitions } => {

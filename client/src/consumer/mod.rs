@@ -6,6 +6,8 @@
 //! ```
 
 mod builder;
+pub(crate) mod group;
+mod peek;
 mod pushes;
 mod received;
 mod run;
@@ -13,6 +15,8 @@ mod session;
 mod state;
 
 pub use builder::ConsumerBuilder;
+pub(crate) use builder::no_offset;
+pub(crate) use peek::first_timestamps;
 pub use run::{ConsumedRecord, RecordRun};
 
 use crate::{
@@ -28,6 +32,7 @@ use std::{
     sync::Arc,
     task::{Context, Poll},
 };
+use tokio::sync::Notify;
 use tokio_util::sync::CancellationToken;
 
 /// A stream of the records of the assigned partitions. It ends only when the client is closed.
@@ -55,6 +60,8 @@ struct Shared {
     core: Arc<Core>,
     state: Mutex<State>,
     lanes: Mutex<session::Lanes>,
+    /// A partition was added.
+    installed: Notify,
     stop: CancellationToken,
 }
 
@@ -63,6 +70,7 @@ impl Shared {
         Self {
             state: Mutex::new(State::new(partitions, buffer_bytes, policy)),
             lanes: Mutex::new(session::Lanes::new()),
+            installed: Notify::new(),
             stop: core.stop.child_token(),
             core,
         }
@@ -178,7 +186,48 @@ impl Consumer {
 
     fn find(&self, topic: &str, partition: u32) -> Option<usize> {
         let state = self.shared.state.lock();
-        state.partitions.iter().position(|one| &*one.topic == topic && one.partition == partition)
+        let is_meant = |one: &Assigned| !one.removed && &*one.topic == topic && one.partition == partition;
+        state.partitions.iter().position(is_meant)
+    }
+
+    /// Begins to read these partitions, each from its own place.
+    fn start(
+        client: Arc<Handle>,
+        partitions: Vec<Assigned>,
+        buffer_bytes: usize,
+        policy: OutOfRange,
+    ) -> Self {
+        let core = &client.core;
+        // Where the application begins, not where the session will be when somebody looks.
+        let positions = partitions.iter().map(Assigned::fetch_offset).collect();
+        let shared = Arc::new(Shared::new(Arc::clone(core), partitions, buffer_bytes, policy));
+        core.tasks.spawn(session::run(Arc::clone(&shared)));
+        Self { shared, _client: client, positions, current: None }
+    }
+
+    /// One more partition.
+    fn install(&mut self, assigned: Assigned) {
+        let position = assigned.fetch_offset();
+        let index = self.shared.state.lock().install(assigned);
+        self.positions.resize(self.positions.len().max(index + 1), 0);
+        self.moved(index, position);
+        self.shared.installed.notify_one();
+    }
+
+    /// Stops a partition until a seek, and tells the application why.
+    fn refuse(&mut self, topic: &str, partition: u32, error: ConsumeError) {
+        if let Some(index) = self.find(topic, partition) {
+            self.shared.state.lock().fail(index, error);
+        }
+    }
+
+    /// One partition less: nothing of it is given out afterwards. Its position, if it was there.
+    fn uninstall(&mut self, topic: &str, partition: u32) -> Option<i64> {
+        let index = self.find(topic, partition)?;
+        self.leave(index);
+        self.shared.state.lock().remove(index);
+        self.shared.notify_all();
+        self.positions.get(index).copied()
     }
 
     fn assigned(&self, topic: &str, partition: u32) -> Result<usize, ConsumeError> {
@@ -257,7 +306,8 @@ impl Consumer {
     #[must_use]
     pub fn assignment(&self) -> Vec<(Arc<str>, u32)> {
         let state = self.shared.state.lock();
-        state.partitions.iter().map(|one| (Arc::clone(&one.topic), one.partition)).collect()
+        let present = state.partitions.iter().filter(|one| !one.removed);
+        present.map(|one| (Arc::clone(&one.topic), one.partition)).collect()
     }
 }
 

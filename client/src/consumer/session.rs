@@ -44,8 +44,11 @@ async fn drive(shared: &Arc<Shared>) {
             }
         }
         shared.notify_all();
-        if tables.changed().await.is_err() {
-            return;
+        tokio::select! {
+            changed = tables.changed() => if changed.is_err() {
+                return;
+            },
+            () = shared.installed.notified() => {}
         }
     }
 }

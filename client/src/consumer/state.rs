@@ -202,7 +202,7 @@ impl State {
     /// Takes news of leaders and topics.
     pub(super) fn reroute(&mut self, table: &RoutingTable) {
         for index in 0..self.partitions.len() {
-            let Some(one) = self.partitions.get_mut(index) else { continue };
+            let Some(one) = self.partitions.get_mut(index).filter(|one| !one.removed) else { continue };
             let gone = match table.topic(&one.topic) {
                 Some(topic) if topic.topic_id != one.topic_id => true,
                 Some(topic) => {

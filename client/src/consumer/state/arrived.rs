@@ -117,7 +117,7 @@ impl State {
         }
     }
 
-    pub(super) fn fail(&mut self, index: usize, error: ConsumeError) {
+    pub(in crate::consumer) fn fail(&mut self, index: usize, error: ConsumeError) {
         if let Some(one) = self.partitions.get_mut(index) {
             one.stopped = true;
             one.subscription = 0;

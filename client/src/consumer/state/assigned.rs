@@ -26,6 +26,8 @@ pub(in crate::consumer) struct Assigned {
     pub(super) paused: bool,
     /// The application was told of an error and has to seek.
     pub(super) stopped: bool,
+    /// It is not assigned any more; its number is free for another one.
+    pub(in crate::consumer) removed: bool,
     pub(super) retry_at: Option<Instant>,
     pub(super) backoff: Backoff,
 }
@@ -48,6 +50,7 @@ impl Assigned {
             subscription: 0,
             paused: false,
             stopped: false,
+            removed: false,
             retry_at: None,
             backoff: Backoff::retrying(),
         }

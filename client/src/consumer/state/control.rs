@@ -1,9 +1,37 @@
-//! What the application asks for: seek, pause, resume. What has arrived for a place that is left is dropped.
+//! What the application asks for: seek, pause, resume; and what a group gives and takes. What has arrived for a place that is left is dropped.
 
-use super::{Event, State};
+use super::{Assigned, Event, State};
 use cairn_proto::record::Batch;
 
 impl State {
+    /// One more partition; its number.
+    pub(in crate::consumer) fn install(&mut self, assigned: Assigned) -> usize {
+        let index = match self.partitions.iter_mut().enumerate().find(|(_, one)| one.removed) {
+            Some((index, place)) => {
+                *place = assigned;
+                index
+            }
+            None => {
+                self.partitions.push(assigned);
+                self.partitions.len() - 1
+            }
+        };
+        self.touch(index);
+        index
+    }
+
+    /// This partition is not read any more; nothing of it is given out afterwards.
+    pub(in crate::consumer) fn remove(&mut self, index: usize) {
+        self.discard(index, true);
+        self.touch(index);
+        if let Some(one) = self.partitions.get_mut(index) {
+            (one.removed, one.stopped) = (true, true);
+            one.subscription = 0;
+            one.retry_at = None;
+            one.route.leader = None;
+        }
+    }
+
     /// Forgets what has arrived for a partition and goes on at `offset`.
     pub(in crate::consumer) fn seek(&mut self, index: usize, offset: i64) {
         self.discard(index, true);
