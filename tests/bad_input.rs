@@ -9,6 +9,8 @@ mod batches;
 mod connections;
 #[path = "bad_input/floods.rs"]
 mod floods;
+#[path = "bad_input/groups.rs"]
+mod groups;
 #[path = "bad_input/idle.rs"]
 mod idle;
 #[path = "bad_input/limits.rs"]

@@ -1,7 +1,7 @@
 //! What an error of the client means for the command line: its exit code and what to type next.
 
 use crate::{exit::Exit, failure::Failure};
-use cairn_client::{AdminError, ConnectError, ConsumeError, ProduceError};
+use cairn_client::{AdminError, ConnectError, ConsumeError, GroupError, ProduceError};
 
 /// What to do when nobody answers.
 const START_A_BROKER: &str =
@@ -73,6 +73,7 @@ impl From<ConsumeError> for Failure {
                 unknown_partition(topic, *partition, *partitions)
             }
             ConsumeError::Unreachable(_) => unreachable(error.to_string()),
+            ConsumeError::Group(error) => error.clone().into(),
             ConsumeError::OffsetOutOfRange { topic, partition, offset, log_start, high_watermark } => {
                 out_of_range(topic, *partition, *offset, (*log_start, *high_watermark))
             }
@@ -87,6 +88,30 @@ impl From<ConsumeError> for Failure {
                     .detail("damaged_to", *damaged_to)
             }
             _ => Failure::failed(error.to_string()),
+        }
+    }
+}
+
+impl From<GroupError> for Failure {
+    fn from(error: GroupError) -> Self {
+        let text = error.to_string();
+        match error {
+            GroupError::InvalidOptions(_) => Failure::usage(text),
+            GroupError::Unknown { group } => {
+                Failure::new(Exit::NotFound, format!("group '{group}' does not exist"))
+                    .advise("see all with: cairn group list")
+                    .detail("group", group)
+            }
+            GroupError::NotEmpty { group } => Failure::failed(format!("group '{group}' has members"))
+                .advise(format!("stop them first; see who they are with: cairn group describe {group}"))
+                .detail("group", group),
+            GroupError::OtherKind { group } => {
+                Failure::failed(format!("group '{group}' has members that speak the Kafka protocol"))
+                    .advise("stop them first, or choose another name for the group")
+                    .detail("group", group)
+            }
+            GroupError::Unreachable(_) => unreachable(text),
+            _ => Failure::failed(text),
         }
     }
 }
@@ -130,6 +155,9 @@ mod tests {
             (ProduceError::Closed.into(), Exit::Failed),
             (ConsumeError::UnknownTopic { topic: topic() }.into(), Exit::NotFound),
             (ConsumeError::Closed.into(), Exit::Failed),
+            (GroupError::Unknown { group: topic() }.into(), Exit::NotFound),
+            (GroupError::NotEmpty { group: topic() }.into(), Exit::Failed),
+            (ConsumeError::Group(GroupError::Unreachable(topic())).into(), Exit::Unreachable),
         ];
         for (failure, exit) in cases {
             assert_eq!(failure.exit, exit, "{failure:?}");

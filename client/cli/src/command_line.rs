@@ -1,13 +1,23 @@
 //! What may be typed: the commands, and the options that all of them have.
 
 use crate::{
-    bench::BenchCommand, consume::ConsumeArgs, exit, output::OutputFormat, produce::ProduceArgs,
-    topic::TopicCommand, verify::VerifyArgs,
+    bench::BenchCommand, consume::ConsumeArgs, exit, group::GroupCommand, output::OutputFormat,
+    produce::ProduceArgs, topic::TopicCommand, verify::VerifyArgs,
 };
 use clap::{Args, Parser, Subcommand};
 use clap_complete::Shell;
 
-/// Topics, records and brokers of Cairn.
+/// At the end of `cairn group --help`.
+const GROUP_EXAMPLES: &str = "\
+Examples:
+  cairn consume orders --group billing                                        share a topic with others
+  cairn group describe billing                                                lag, in records and in time
+  cairn group reset-offsets billing --topic orders --to 2h --dry-run          where would that be?
+  cairn group reset-offsets billing --topic orders --to @2026-01-31T09:30:00Z
+  cairn group reset-offsets billing --topic orders --partition 3 --to +1      skip one record
+";
+
+/// Topics, records, groups and brokers of Cairn.
 #[derive(Debug, Parser)]
 #[command(name = "cairn", version, after_help = exit::help(), arg_required_else_help = true)]
 pub(crate) struct CommandLine {
@@ -54,6 +64,9 @@ pub(crate) enum Command {
     Produce(ProduceArgs),
     /// Print the records of a topic
     Consume(ConsumeArgs),
+    /// List, describe and delete consumer groups, and say where they go on
+    #[command(subcommand, arg_required_else_help = true, after_help = GROUP_EXAMPLES)]
+    Group(GroupCommand),
     /// Look at the brokers
     #[command(subcommand, arg_required_else_help = true)]
     Cluster(ClusterCommand),

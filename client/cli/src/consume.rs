@@ -1,6 +1,7 @@
 //! `cairn consume`: prints records as they come, in the order of each partition. Output is buffered while records keep
 //! coming and written out the moment they do not.
 
+mod grouped;
 mod render;
 mod until;
 
@@ -29,7 +30,17 @@ pub(crate) struct ConsumeArgs {
     /// Only this partition
     #[arg(long, value_name = "P")]
     partition: Option<u32>,
-    /// Where to begin in each partition; -N is the last N records of each
+    /// Share the topic with the other members of a group, and go on where the group stopped; what is printed is committed
+    #[arg(long, value_name = "NAME", conflicts_with_all = ["partition", "exit_at_end"])]
+    group: Option<String>,
+    /// Of a group's member: a process that is started anew with the same id has the same partitions
+    #[arg(long, value_name = "ID", requires = "group")]
+    instance_id: Option<String>,
+    /// Of a group's member: silence for so long ends its membership [default: 45]
+    #[arg(long, value_name = "SECONDS", requires = "group", value_parser = clap::value_parser!(u64).range(1..=86_400))]
+    session_timeout: Option<u64>,
+    /// Where to begin in each partition; -N is the last N records of each. With --group only beginning or end: where the group
+    /// has committed nothing
     #[arg(
         long,
         value_name = "beginning|end|OFFSET|-N|@RFC3339",
@@ -54,12 +65,21 @@ impl ConsumeArgs {
             return Err(Failure::usage("--format and --output json exclude each other")
                 .advise("leave one of them out"));
         }
+        if self.group.is_some() && !matches!(self.from, Start::Beginning | Start::End) {
+            return Err(Failure::usage(
+                "with --group, --from is beginning or end: where nothing is committed",
+            )
+            .advise("move a whole group with: cairn group reset-offsets"));
+        }
         Ok(())
     }
 }
 
 /// Prints until there is a reason to stop.
 pub(crate) async fn run(args: &ConsumeArgs, session: &Session) -> Result<(), Failure> {
+    if let Some(group) = &args.group {
+        return grouped::run(args, group, session).await;
+    }
     let topic = session.unless_interrupted(session.describe(&args.topic, args.partition)).await?;
     let partitions = match args.partition {
         Some(partition) => partition..partition.saturating_add(1),

@@ -13,7 +13,7 @@ pub(crate) enum Exit {
     Usage,
     /// No broker answered.
     Unreachable,
-    /// The topic or partition does not exist.
+    /// The topic, partition or group does not exist.
     NotFound,
     /// Records may or may not have been written.
     OutcomeUnknown,
@@ -31,7 +31,7 @@ const TABLE: &[Row] = &[
     (Exit::Failed, 1, "failed", "refused or failed; for verify: damage was found"),
     (Exit::Usage, 2, "usage", "the command line is wrong; nothing was tried"),
     (Exit::Unreachable, 3, "broker-unreachable", "no broker answered at the addresses given"),
-    (Exit::NotFound, 4, "not-found", "the topic or partition does not exist"),
+    (Exit::NotFound, 4, "not-found", "the topic, partition or group does not exist"),
     (Exit::OutcomeUnknown, 5, "outcome-unknown", "some records may or may not have been written"),
     (Exit::Interrupted, 130, "interrupted", "interrupted by Ctrl-C"),
     (Exit::ClosedPipe, 141, "closed-pipe", "the reader of standard output went away (as in `| head -1`)"),

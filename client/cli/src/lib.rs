@@ -12,6 +12,7 @@ mod escape;
 mod exit;
 mod failure;
 mod format;
+mod group;
 mod in_flight;
 mod interrupt;
 mod lines;
@@ -110,6 +111,7 @@ async fn command(command: &Command, session: &Session) -> Result<(), Failure> {
         Command::Topic(command) => session.unless_interrupted(topic::run(command, session)).await,
         Command::Produce(args) => produce::run(args, session).await,
         Command::Consume(args) => consume::run(args, session).await,
+        Command::Group(command) => session.unless_interrupted(group::run(command, session)).await,
         Command::Cluster(ClusterCommand::Status) => {
             session.unless_interrupted(cluster::status(session)).await
         }
