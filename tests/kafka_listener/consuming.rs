@@ -7,7 +7,7 @@ use cairn_client::{Client, NewTopic, Record};
 use cairn_proto::{
     kafka::{
         ApiKey, ErrorCode,
-        fetch::{FetchPartition, PartitionData},
+        fetch::{FetchPartition, ForgottenTopic, PartitionData},
         list_offsets::{ListOffsetsPartition, ListOffsetsRequest, ListOffsetsTopic},
         metadata::MetadataRequest,
         offset_for_leader_epoch::{
@@ -231,6 +231,10 @@ async fn offsets_by_position_time_and_epoch() -> Result<()> {
             expect_code(answer.error_code, ErrorCode::NONE, "ListOffsets")?;
             ensure!(answer.offset == expected, "version {version}, {timestamp}: {answer:?}");
         }
+        let elsewhere = list_offset(&mut served.kafka, version, -5).await?;
+        let expected = if version < 9 { ErrorCode::UNSUPPORTED_VERSION } else { ErrorCode::NONE };
+        expect_code(elsewhere.error_code, expected, "-5")?;
+        ensure!((elsewhere.offset, elsewhere.timestamp) == (-1, -1), "{elsewhere:?}");
         let greatest = list_offset(&mut served.kafka, version, -3).await?;
         match version {
             ..7 => expect_code(greatest.error_code, ErrorCode::UNSUPPORTED_VERSION, "-3")?,
@@ -313,5 +317,49 @@ async fn a_fetch_session_that_does_not_exist() -> Result<()> {
         ensure!(data.records == Some(Bytes::new()), "{data:?}");
     }
     let _ = served.kafka.call(12, &MetadataRequest::default()).await?;
+    served.end().await
+}
+
+/// KIP-320 and KIP-595: whoever read beyond the end of an epoch is told where the epoch ends, and not that the log is
+/// shorter.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_reader_beyond_the_end_of_its_epoch_is_told_where_that_is() -> Result<()> {
+    let mut served = Served::begin().await?;
+    let topic_id = served.kafka.create_topic(TOPIC, 1).await?;
+    served.kafka.produce(11, TOPIC, batch(&[b"a", b"b", b"c"])?).await?;
+    let (_, epoch) = ends(&mut served.kafka).await?;
+    for (last_fetched_epoch, offset, expected, diverging) in [
+        (epoch, 3, ErrorCode::NONE, -1),
+        (epoch, 8, ErrorCode::NONE, 3),
+        (-1, 8, ErrorCode::OFFSET_OUT_OF_RANGE, -1),
+    ] {
+        let mut request = fetch(topic_id, offset).request();
+        request.topics[0].partitions[0].last_fetched_epoch = last_fetched_epoch;
+        let response = served.kafka.call(FETCH, &request).await?;
+        let data = &response.responses[0].partitions[0];
+        expect_code(data.error_code, expected, &format!("offset {offset}"))?;
+        ensure!(data.diverging_epoch.end_offset == diverging, "offset {offset}: {data:?}");
+    }
+    served.end().await
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_fetch_session_ends_with_its_last_partition() -> Result<()> {
+    let mut served = Served::begin().await?;
+    let topic_id = served.kafka.create_topic(TOPIC, 1).await?;
+    let mut request = fetch(topic_id, 0).request();
+    request.session_epoch = 0;
+    let opened = served.kafka.call(FETCH, &request).await?;
+    ensure!(opened.session_id > 0, "{opened:?}");
+    request.topics.clear();
+    (request.session_id, request.session_epoch) = (opened.session_id, 1);
+    let topic = String::new();
+    request.forgotten_topics_data = vec![ForgottenTopic { topic, topic_id, partitions: vec![0] }];
+    let last = served.kafka.call(FETCH, &request).await?;
+    ensure!(last.error_code.is_none() && last.session_id == 0, "{last:?}");
+    request.forgotten_topics_data.clear();
+    request.session_epoch = 2;
+    let gone = served.kafka.call(FETCH, &request).await?;
+    expect_code(gone.error_code, ErrorCode::FETCH_SESSION_ID_NOT_FOUND, "after its end")?;
     served.end().await
 }

@@ -6,7 +6,7 @@ use cairn_proto::kafka::{
     ApiKey, ErrorCode, Message as _, Reader, ResponseHeader,
     api_versions::{ApiVersionsRequest, ApiVersionsResponse},
     describe_cluster::DescribeClusterRequest,
-    metadata::MetadataRequest,
+    metadata::{MetadataRequest, MetadataRequestTopic},
 };
 use cairn_tests::kafka::{expect_code, metadata_request};
 
@@ -88,6 +88,24 @@ async fn metadata_in_every_version() -> Result<()> {
             }
         }
     }
+    let asked = |name: Option<&str>, topic_id| {
+        let topic = MetadataRequestTopic { name: name.map(Into::into), topic_id };
+        MetadataRequest { topics: Some(vec![topic]), allow_auto_topic_creation: false, ..Default::default() }
+    };
+    for (version, name, topic_id, expected) in [
+        (12, None, id, ErrorCode::NONE),
+        // The id counts.
+        (12, Some("another"), id, ErrorCode::NONE),
+        (12, Some("known"), uuid::Uuid::from_u128(7), ErrorCode::UNKNOWN_TOPIC_ID),
+        (12, None, uuid::Uuid::nil(), ErrorCode::INVALID_REQUEST),
+        (11, Some("known"), id, ErrorCode::INVALID_REQUEST),
+    ] {
+        let response = served.kafka.call(version, &asked(name, topic_id)).await?;
+        let [topic] = response.topics.as_slice() else { anyhow::bail!("{:?}", response.topics) };
+        expect_code(topic.error_code, expected, &format!("{name:?} {topic_id}"))?;
+        let told = (expected == ErrorCode::NONE).then_some("known");
+        ensure!(version < 12 || topic.name.as_deref() == told, "{topic:?}");
+    }
     let none = MetadataRequest { topics: Some(Vec::new()), ..Default::default() };
     ensure!(served.kafka.call(12, &none).await?.topics.is_empty(), "no topic was asked for");
     served.end().await
@@ -129,9 +147,15 @@ async fn the_cluster_is_described() -> Result<()> {
         let broker = response.brokers.first().context("a broker")?;
         ensure!(response.controller_id == broker.broker_id && broker.port > 0, "{response:?}");
     }
-    let controllers = DescribeClusterRequest { endpoint_type: 2, ..Default::default() };
-    let response = served.kafka.call(1, &controllers).await?;
-    expect_code(response.error_code, ErrorCode::MISMATCHED_ENDPOINT_TYPE, "controllers")?;
+    for (endpoint_type, expected) in [
+        (2, ErrorCode::MISMATCHED_ENDPOINT_TYPE),
+        (0, ErrorCode::UNSUPPORTED_ENDPOINT_TYPE),
+        (9, ErrorCode::UNSUPPORTED_ENDPOINT_TYPE),
+    ] {
+        let request = DescribeClusterRequest { endpoint_type, ..Default::default() };
+        let response = served.kafka.call(1, &request).await?;
+        expect_code(response.error_code, expected, &format!("endpoints of type {endpoint_type}"))?;
+    }
     served.end().await
 }
 

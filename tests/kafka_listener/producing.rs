@@ -132,6 +132,11 @@ async fn what_is_no_batch_is_refused_and_appends_nothing() -> Result<()> {
         bytes[at] = byte;
         Bytes::from(bytes)
     };
+    let repaired = |at: usize, byte: u8| {
+        let mut bytes = changed(at, byte).to_vec();
+        wire::repair_checksum(&mut bytes);
+        Bytes::from(bytes)
+    };
     let two = Bytes::from([&good[..], &good[..]].concat());
     let transactional = BatchOptions {
         producer_id: 1,
@@ -147,8 +152,10 @@ async fn what_is_no_batch_is_refused_and_appends_nothing() -> Result<()> {
         ("message format 1", changed(16, 1), ErrorCode::INVALID_RECORD),
         ("message format 3", changed(16, 3), ErrorCode::CORRUPT_MESSAGE),
         ("a flipped bit", changed(65, 0x55), ErrorCode::CORRUPT_MESSAGE),
-        ("cut short", good.slice(..good.len() - 1), ErrorCode::CORRUPT_MESSAGE),
-        ("noise", Bytes::from_static(b"this is no batch"), ErrorCode::CORRUPT_MESSAGE),
+        ("cut short", good.slice(..good.len() - 1), ErrorCode::INVALID_RECORD),
+        ("noise", Bytes::from_static(b"this is no batch"), ErrorCode::INVALID_RECORD),
+        ("gzip that is none", repaired(22, 1), ErrorCode::INVALID_RECORD),
+        ("a record longer than its batch", repaired(61, 120), ErrorCode::INVALID_RECORD),
         ("too large", batch(&[&vec![7; 2 << 20]])?, ErrorCode::MESSAGE_TOO_LARGE),
         ("a transaction", wire::batch(transactional, &[b"x"])?.into(), ErrorCode::INVALID_TXN_STATE),
     ];
@@ -180,7 +187,11 @@ async fn trap_08_five_idempotent_batches_in_flight_are_there_once() -> Result<()
     let mut seen = std::collections::BTreeSet::new();
     for version in ApiKey::InitProducerId.served() {
         for transactional_id in [None, Some("named".to_owned())] {
-            let request = InitProducerIdRequest { transactional_id, ..Default::default() };
+            let request = InitProducerIdRequest {
+                transactional_id,
+                transaction_timeout_ms: 60_000,
+                ..Default::default()
+            };
             let response = served.kafka.call(version, &request).await?;
             expect_code(response.error_code, ErrorCode::NONE, "InitProducerId")?;
             ensure!(seen.insert(response.producer_id) && response.producer_epoch == 0, "{response:?}");
@@ -209,5 +220,27 @@ async fn trap_08_five_idempotent_batches_in_flight_are_there_once() -> Result<()
     let gap = served.kafka.produce(PRODUCE, TOPIC, numbered(7)?).await?;
     expect_code(gap.error_code, ErrorCode::OUT_OF_ORDER_SEQUENCE_NUMBER, "a gap")?;
     ensure!(content(&mut served.kafka, topic_id).await?.0 == 5, "five records");
+    served.end().await
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn half_an_identity_and_a_transaction_without_time_are_refused() -> Result<()> {
+    let mut served = Served::begin().await?;
+    let named = Some("named".to_owned());
+    for (transactional_id, producer_id, producer_epoch, transaction_timeout_ms, expected) in [
+        (None, 5, -1, 0, ErrorCode::INVALID_REQUEST),
+        (None, -1, 0, 0, ErrorCode::INVALID_REQUEST),
+        (named.clone(), -1, 0, 60_000, ErrorCode::INVALID_REQUEST),
+        (named.clone(), -1, -1, 0, ErrorCode::INVALID_TRANSACTION_TIMEOUT),
+        (named.clone(), -1, -1, -1, ErrorCode::INVALID_TRANSACTION_TIMEOUT),
+        (named.clone(), -1, -1, 900_001, ErrorCode::INVALID_TRANSACTION_TIMEOUT),
+        (named, -1, -1, 900_000, ErrorCode::NONE),
+        (None, -1, -1, 0, ErrorCode::NONE),
+    ] {
+        let request =
+            InitProducerIdRequest { transactional_id, transaction_timeout_ms, producer_id, producer_epoch };
+        let response = served.kafka.call(5, &request).await?;
+        expect_code(response.error_code, expected, &format!("{request:?}"))?;
+    }
     served.end().await
 }

@@ -1,7 +1,7 @@
 //! Topics made and deleted.
 
 use super::Served;
-use anyhow::{Context as _, Result, ensure};
+use anyhow::{Context as _, Result, bail, ensure};
 use cairn_proto::kafka::{
     ApiKey, ErrorCode,
     create_topics::{CreatableTopic, CreatableTopicConfig, CreateTopicsRequest},
@@ -41,6 +41,7 @@ async fn topics_are_made_or_refused_in_every_version() -> Result<()> {
             let result = response.topics.first().context("a result")?;
             expect_code(result.error_code, expected, &format!("{} in version {version}", topic.name))?;
             ensure!(result.name == topic.name, "{result:?}");
+            ensure!(version < 5 || expected.is_none() || result.configs == Some(Vec::new()), "{result:?}");
             if expected.is_none() {
                 ensure!(
                     version < 5 || (result.num_partitions, result.replication_factor) == (1, 1),
@@ -51,8 +52,14 @@ async fn topics_are_made_or_refused_in_every_version() -> Result<()> {
         }
     }
     let twice = CreateTopicsRequest { topics: vec![topic("twice", 1, 1); 2], ..Default::default() };
-    for result in served.kafka.call(7, &twice).await?.topics {
-        expect_code(result.error_code, ErrorCode::INVALID_REQUEST, "twice")?;
+    let [result] = &served.kafka.call(7, &twice).await?.topics[..] else { bail!("one result for a topic") };
+    expect_code(result.error_code, ErrorCode::INVALID_REQUEST, "twice")?;
+    let nonsense = [topic("twice-as-good", 1, 1), topic("twice-as-good", 0, 9)];
+    for (topics, expected) in
+        [(nonsense[..1].to_vec(), ErrorCode::NONE), (nonsense[1..].to_vec(), ErrorCode::TOPIC_ALREADY_EXISTS)]
+    {
+        let response = served.kafka.call(7, &CreateTopicsRequest { topics, ..Default::default() }).await?;
+        expect_code(response.topics[0].error_code, expected, "there already, whatever else is asked")?;
     }
     let configured =
         CreatableTopic { configs: vec![set("retention.ms", "5000")], ..topic("only-checked", 2, 1) };
@@ -101,6 +108,31 @@ async fn topics_are_deleted_by_name_and_by_id_and_made_again_with_another() -> R
         let request = DeleteTopicsRequest { topics: vec![state.clone()], ..Default::default() };
         let response = served.kafka.call(6, &request).await?;
         expect_code(response.responses[0].error_code, expected, &format!("{state:?}"))?;
+    }
+    served.end().await
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_topic_that_is_named_twice_is_not_deleted() -> Result<()> {
+    let mut served = Served::begin().await?;
+    let topic_id = served.kafka.create_topic("stays", 1).await?;
+    served.kafka.create_topic("goes", 1).await?;
+    let by_name = |name: &str| DeleteTopicState { name: Some(name.into()), ..Default::default() };
+    let by_id = DeleteTopicState { name: None, topic_id };
+    for topics in [
+        vec![by_name("stays"), by_name("stays"), by_name("goes")],
+        vec![by_id.clone(), by_id.clone()],
+        vec![by_id, by_name("stays")],
+    ] {
+        let others = topics.len() - 2;
+        let request = DeleteTopicsRequest { topics, ..Default::default() };
+        let response = served.kafka.call(6, &request).await?;
+        ensure!(response.responses.len() == 1 + others, "{response:?}");
+        let (refused, deleted) = response.responses.split_at(1);
+        expect_code(refused[0].error_code, ErrorCode::INVALID_REQUEST, "twice")?;
+        ensure!(deleted.iter().all(|result| result.error_code.is_none()), "{response:?}");
+        let found = served.kafka.call(12, &metadata_request("stays", false)).await?;
+        expect_code(found.topics[0].error_code, ErrorCode::NONE, "it stays")?;
     }
     served.end().await
 }

@@ -70,10 +70,15 @@ impl Partition {
         let high_watermark = leader.told_high_watermark().ok_or(FetchError::NotAvailable)?;
         let (start, end) = (log.start(), log.end());
         let offset = request.offset;
-        if offset < start || offset > end {
-            return Err(FetchError::OutOfRange { offset, start, end: high_watermark });
+        let out_of_range = FetchError::OutOfRange { offset, start, end: high_watermark };
+        if offset < start {
+            return Err(out_of_range);
         }
+        // Before the end is looked at: a log that was cut off says so, also to who is beyond its end.
         refuse_truncated(log, offset, request.last_epoch)?;
+        if offset > end {
+            return Err(out_of_range);
+        }
         let (batches, next_offset) = if offset >= high_watermark || request.bytes_max == 0 {
             (Bytes::new(), offset)
         } else {

@@ -31,10 +31,17 @@ impl Coded for Refusal {
 impl Coded for BatchError {
     fn code(&self) -> ErrorCode {
         match self {
-            // Sets of messages from before record batches, and more than one batch, as a Kafka broker answers them.
-            Self::UnsupportedMagic { magic: 0..=1 } | Self::TrailingBytes { .. } => ErrorCode::INVALID_RECORD,
             Self::UnknownCompression { .. } => ErrorCode::UNSUPPORTED_COMPRESSION_TYPE,
-            _ => ErrorCode::CORRUPT_MESSAGE,
+            // Sets of messages from before record batches, as a Kafka broker answers them.
+            Self::UnsupportedMagic { magic: 0..=1 } => ErrorCode::INVALID_RECORD,
+            // Perhaps damaged on the way, which the checksum would tell: worth another try.
+            Self::Checksum { .. }
+            | Self::UnsupportedMagic { .. }
+            | Self::BatchLength { .. }
+            | Self::OffsetRange { .. }
+            | Self::RecordCount { .. } => ErrorCode::CORRUPT_MESSAGE,
+            // What was sent is what came, and will never be taken.
+            _ => ErrorCode::INVALID_RECORD,
         }
     }
 }

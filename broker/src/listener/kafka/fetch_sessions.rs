@@ -155,7 +155,7 @@ impl FetchSessions {
         (id, answered)
     }
 
-    /// The number under which the session is kept; 0 when there is no room for it, or nothing in it.
+    /// The number under which the session is kept; 0 when there is no room for it, or nothing in it (any more).
     fn keep(&self, id: Option<i32>, session: Session) -> i32 {
         let mut sessions = self.sessions.lock();
         if sessions.len() >= SESSIONS_MAX {
@@ -166,7 +166,7 @@ impl FetchSessions {
             sessions.remove(&unused);
         }
         let partitions: usize = sessions.values().map(|session| session.entries.len()).sum();
-        let nothing = id.is_none() && session.entries.is_empty();
+        let nothing = session.entries.is_empty();
         // Longer names are no topic's; they are answered, and not remembered.
         let too_long = session.entries.iter().any(|entry| entry.topic.len() > TOPIC_NAME_LENGTH_MAX);
         if nothing || too_long || partitions.saturating_add(session.entries.len()) > PARTITIONS_MAX {

@@ -9,6 +9,7 @@ use crate::{
         error_code::Coded as _,
         names::broker_number,
     },
+    metadata::is_topic_name,
     service::{Context, CreatedTopic, DescribedConfig, NewTopic, Refusal, topic_configs},
 };
 use cairn_proto::kafka::{
@@ -33,8 +34,12 @@ pub(super) async fn handle(call: &Call, request: CreateTopicsRequest) -> Result<
             twice.insert(topic.name.clone());
         }
     }
-    let mut topics = Vec::with_capacity(request.topics.len());
+    let mut topics = Vec::with_capacity(seen.len());
     for topic in request.topics {
+        // A reply names each topic once.
+        if !seen.remove(&topic.name) {
+            continue;
+        }
         let name = topic.name.clone();
         let outcome = match twice.contains(&name) {
             true => Err((ErrorCode::INVALID_REQUEST, "the request names the topic twice".into())),
@@ -44,6 +49,8 @@ pub(super) async fn handle(call: &Call, request: CreateTopicsRequest) -> Result<
             name,
             error_code,
             error_message: Some(message),
+            // None, and not null, which would say that they are kept secret.
+            configs: Some(Vec::new()),
             ..Default::default()
         }));
     }
@@ -57,6 +64,7 @@ async fn create(
     validate_only: bool,
 ) -> Result<CreatableTopicResult, Problem> {
     let broker = &call.shared.broker;
+    check_name(call, &topic.name)?;
     let (partitions, replication_factor) = match topic.assignments.as_slice() {
         [] => numbers(&topic)?,
         assignments => assigned(&topic, assignments, broker_number(broker.id()))?,
@@ -81,6 +89,20 @@ async fn create(
         configs: Some(listed),
         ..Default::default()
     })
+}
+
+/// What is wrong with the name is told before anything else is looked at: whoever makes a topic once more hears that it is
+/// there, whatever else the request says. Whether it is so at the end is decided where the topic is made.
+fn check_name(call: &Call, name: &str) -> Result<(), Problem> {
+    let broker = &call.shared.broker;
+    let image = broker.cluster(&call.context).map_err(|refusal| (refusal.code(), refusal.to_string()))?;
+    if !is_topic_name(name) {
+        return Err((ErrorCode::INVALID_TOPIC_EXCEPTION, format!("{name:?} is not a topic name")));
+    }
+    match image.topic_by_name(name) {
+        Some(_) => Err((ErrorCode::TOPIC_ALREADY_EXISTS, format!("topic {name} exists"))),
+        None => Ok(()),
+    }
 }
 
 /// Partitions and replicas as counted by the client; `None` is the default.

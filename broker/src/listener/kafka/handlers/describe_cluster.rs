@@ -10,8 +10,9 @@ use cairn_proto::kafka::{
     describe_cluster::{DescribeClusterBroker, DescribeClusterRequest, DescribeClusterResponse},
 };
 
-/// What the request calls an endpoint of brokers.
+/// What the request calls an endpoint of brokers, and one of controllers.
 const BROKERS: i8 = 1;
+const CONTROLLERS: i8 = 2;
 /// Create, alter, describe, cluster action, describe and alter configs, idempotent write: everything that the cluster
 /// knows, since nobody is refused.
 pub(super) const CLUSTER_OPERATIONS: i32 = 0b1_1111_1010_0000;
@@ -23,12 +24,14 @@ pub(super) async fn handle(
 ) -> Result<DescribeClusterResponse, Refusal> {
     let broker = &call.shared.broker;
     let image = broker.cluster(&call.context)?;
-    if request.endpoint_type != BROKERS {
-        return Ok(DescribeClusterResponse {
-            error_code: ErrorCode::MISMATCHED_ENDPOINT_TYPE,
-            error_message: Some("this is an endpoint of brokers".into()),
-            ..Default::default()
-        });
+    let refused = |error_code, message: &str| {
+        let error_message = Some(message.to_owned());
+        Ok(DescribeClusterResponse { error_code, error_message, ..Default::default() })
+    };
+    match request.endpoint_type {
+        BROKERS => {}
+        CONTROLLERS => return refused(ErrorCode::MISMATCHED_ENDPOINT_TYPE, "this is an endpoint of brokers"),
+        _ => return refused(ErrorCode::UNSUPPORTED_ENDPOINT_TYPE, "there are no endpoints of this type"),
     }
     let brokers = kafka_brokers(&image).map(|(broker_id, record, host, port)| {
         let rack = record.rack.clone();

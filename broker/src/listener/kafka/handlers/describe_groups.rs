@@ -6,15 +6,14 @@ use crate::{
     listener::kafka::error_code::Coded as _,
     service::Refusal,
 };
-use bytes::Bytes;
 use cairn_proto::kafka::describe_groups::{
     DescribeGroupsRequest, DescribeGroupsResponse, DescribedGroup, DescribedGroupMember,
 };
 use std::collections::BTreeSet;
 
-/// Read, delete, describe: everything that a group knows, since nobody is refused.
-const GROUP_OPERATIONS: i32 = 0b1_0100_1000;
-/// Only then the members have shares, and an assignor that was chosen.
+/// Read, delete, describe, describe and alter configs: everything that a group knows, since nobody is refused.
+const GROUP_OPERATIONS: i32 = 0b1101_0100_1000;
+/// Only then there is an assignor that was chosen. Shares stay what they were until there are new ones.
 const STABLE: &str = "Stable";
 
 #[expect(clippy::unused_async, reason = "handlers are called alike")]
@@ -42,16 +41,13 @@ pub(super) async fn handle(
 
 fn described(group: Description) -> DescribedGroup {
     let protocol = group.protocol.filter(|_| group.state == STABLE);
-    let member = |DescribedMember { id, member }: DescribedMember| {
-        let shown = |bytes: Bytes| protocol.as_ref().map(|_| bytes).unwrap_or_default();
-        DescribedGroupMember {
-            member_id: id,
-            member_metadata: protocol.as_deref().map(|name| member.metadata(name)).unwrap_or_default(),
-            member_assignment: shown(member.assignment),
-            group_instance_id: member.instance_id,
-            client_id: member.client_id,
-            client_host: member.client_host,
-        }
+    let member = |DescribedMember { id, member }: DescribedMember| DescribedGroupMember {
+        member_id: id,
+        member_metadata: protocol.as_deref().map(|name| member.metadata(name)).unwrap_or_default(),
+        member_assignment: member.assignment,
+        group_instance_id: member.instance_id,
+        client_id: member.client_id,
+        client_host: member.client_host,
     };
     let members = group.members.into_iter().map(member).collect();
     DescribedGroup {
@@ -69,7 +65,8 @@ mod tests {
 
     #[test]
     fn operations_are_the_bits_of_their_numbers() {
-        let [read, delete, describe] = [3, 6, 8];
-        assert_eq!(GROUP_OPERATIONS, [read, delete, describe].iter().map(|bit| 1 << bit).sum::<i32>());
+        let [read, delete, describe, describe_configs, alter_configs] = [3, 6, 8, 10, 11];
+        let operations = [read, delete, describe, describe_configs, alter_configs];
+        assert_eq!(GROUP_OPERATIONS, operations.iter().map(|bit| 1 << bit).sum::<i32>());
     }
 }

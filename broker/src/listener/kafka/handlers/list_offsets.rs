@@ -18,6 +18,10 @@ use cairn_proto::kafka::{
     },
 };
 
+/// Asks for the last offset that lies in remote storage, since this version. None does.
+const LATEST_ELSEWHERE: i64 = -5;
+const ELSEWHERE_SINCE: i16 = 9;
+
 type Answer = Result<OffsetAnswer, FetchError>;
 
 pub(super) async fn handle(call: &Call, request: ListOffsetsRequest) -> Result<ListOffsetsResponse, Refusal> {
@@ -61,8 +65,13 @@ fn question(
     version: i16,
 ) -> Result<OffsetRequest, ErrorCode> {
     let topic = TopicKey::Name(topic).find(image)?;
+    let partition = partition(topic, wanted.partition_index)?;
+    if wanted.timestamp == LATEST_ELSEWHERE && version >= ELSEWHERE_SINCE {
+        // No error, and no offset.
+        return Err(ErrorCode::NONE);
+    }
     Ok(OffsetRequest {
-        partition: partition(topic, wanted.partition_index)?,
+        partition,
         leader_epoch: known_epoch(wanted.current_leader_epoch),
         query: query(wanted.timestamp, version).ok_or(ErrorCode::UNSUPPORTED_VERSION)?,
     })

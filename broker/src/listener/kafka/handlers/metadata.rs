@@ -17,12 +17,12 @@ use cairn_proto::kafka::{
         MetadataResponsePartition, MetadataResponseTopic,
     },
 };
-use std::sync::Arc;
+use std::{collections::HashSet, sync::Arc};
 
 /// Read, write, create, delete, alter, describe, describe and alter configs: everything that a topic knows, since nobody
 /// is refused.
 pub(super) const TOPIC_OPERATIONS: i32 = 0b1101_1111_1000;
-/// A topic without a name can be told since this version.
+/// A topic can be asked for by its id, and told without a name, since this version.
 const NAMELESS_SINCE: i16 = 12;
 
 pub(super) async fn handle(call: &Call, request: MetadataRequest) -> Result<MetadataResponse, Refusal> {
@@ -66,14 +66,16 @@ async fn asked_topics(
 ) -> Result<Vec<MetadataResponseTopic>, Refusal> {
     let broker = &call.shared.broker;
     let mut topics = Vec::with_capacity(asked.len());
-    for one in asked {
+    // A topic that is asked for twice is told once.
+    let mut seen = HashSet::new();
+    for one in asked.iter().filter(|one| seen.insert((&one.name, one.topic_id))) {
         let found = find(broker, call, one, may_create).await;
         let image = broker.cluster(&call.context)?;
         topics.push(match found {
             Ok(topic) => described(&image, &topic),
             Err(error_code) => {
                 let nameless = (call.version < NAMELESS_SINCE).then(String::new);
-                let name = one.name.clone().or(nameless);
+                let name = one.name.clone().filter(|_| !is_by_id(call, one)).or(nameless);
                 MetadataResponseTopic { error_code, name, topic_id: one.topic_id, ..Default::default() }
             }
         });
@@ -89,6 +91,7 @@ async fn find(
 ) -> Result<Arc<Topic>, ErrorCode> {
     let image = broker.cluster(&call.context).map_err(|refusal| refusal.code())?;
     match &asked.name {
+        _ if is_by_id(call, asked) => TopicKey::Id(asked.topic_id).find(&image).cloned(),
         Some(_) if !asked.topic_id.is_nil() => Err(ErrorCode::INVALID_REQUEST),
         Some(name) if may_create => {
             let found = broker.find_or_create_topic(&call.context, name).await;
@@ -98,10 +101,14 @@ async fn find(
             Err(_) if !crate::metadata::is_topic_name(name) => Err(ErrorCode::INVALID_TOPIC_EXCEPTION),
             found => found.cloned(),
         },
-        // Before, a client could not mean an id.
-        None if call.version < NAMELESS_SINCE => Err(ErrorCode::INVALID_REQUEST),
-        None => TopicKey::Id(asked.topic_id).find(&image).cloned(),
+        // Nothing is meant; before, an id could not be.
+        None => Err(ErrorCode::INVALID_REQUEST),
     }
+}
+
+/// An id says which topic is meant, whatever name stands beside it.
+fn is_by_id(call: &Call, asked: &MetadataRequestTopic) -> bool {
+    call.version >= NAMELESS_SINCE && !asked.topic_id.is_nil()
 }
 
 pub(super) fn numbers(brokers: &BrokerSet) -> Vec<i32> {
