@@ -4,6 +4,8 @@
 
 #[path = "kafka_listener/bad_input.rs"]
 mod bad_input;
+#[path = "kafka_listener/compaction.rs"]
+mod compaction;
 #[path = "kafka_listener/configs.rs"]
 mod configs;
 #[path = "kafka_listener/consuming.rs"]

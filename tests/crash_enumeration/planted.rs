@@ -51,12 +51,33 @@ fn finds_a_stale_frame_of_an_older_lap_accepted() {
     finding(DiskPlant::AgelessFrames);
 }
 
+fn finding_in_store(plant: StorePlant) -> String {
+    finding_in(plant, |seed| {
+        let mut test = super::test(seed);
+        test.settings.store.plant = Some(plant);
+        test
+    })
+}
+
 #[test]
 fn finds_a_truncation_that_was_not_journaled() {
-    let text = finding_in(StorePlant::TruncateNotJournaled, |seed| {
-        let mut test = super::test(seed);
-        test.settings.store.plant = Some(StorePlant::TruncateNotJournaled);
-        test
-    });
+    let text = finding_in_store(StorePlant::TruncateNotJournaled);
     assert!(text.contains("allowed is"), "{text}");
+}
+
+#[test]
+fn finds_old_segments_removed_before_a_checkpoint_knows_the_compacted_one() {
+    let text = finding_in_store(StorePlant::ReplacedRemovedAtOnce);
+    assert!(text.contains("the segment is missing"), "{text}");
+}
+
+#[test]
+fn finds_a_compacted_segment_that_was_not_synced() {
+    assert!(finding_in_store(StorePlant::CompactedNotSynced).contains("cut at call"));
+}
+
+#[test]
+fn finds_the_last_record_of_a_key_dropped() {
+    let text = finding_in_store(StorePlant::LastOfKeyDropped);
+    assert!(text.contains("is missing"), "{text}");
 }

@@ -107,6 +107,9 @@ pub const KEYS: &[Key] = &[
     key("checkpoint-after-bytes", Kind::Number(MIB, 16 * GIB), "67108864", "Journal bytes after which a checkpoint begins"),
     key("index-interval-bytes", Kind::Number(4 * KIB, 16 * MIB), "16384", "One index entry per so many bytes of a segment"),
     key("reserve-bytes", Kind::Number(0, GIB), "4194304", "Space held back so that a full disk can still be started on and deleted from"),
+    key("compaction-memory-bytes", Kind::Number(64 * KIB, 16 * GIB), "16777216", "Memory for the keys of the one partition that is being compacted; each key takes 30 bytes"),
+    key("compaction-bytes-per-second", Kind::Number(64 * KIB, i64::MAX as u64), "67108864", "Bytes that compaction reads and writes in a second at most"),
+    key("compaction-interval-ms", Kind::Number(10, 86_400_000), "15000", "How often partitions that may be due are looked at for compaction"),
     key("producer-expiry-ms", Kind::Number(60_000, i64::MAX as u64), "86400000", "Idempotent producers that wrote nothing for this long are forgotten"),
 ];
 

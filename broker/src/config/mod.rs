@@ -106,6 +106,9 @@ pub struct Config {
     pub checkpoint_after_bytes: u64,
     pub index_interval_bytes: u64,
     pub reserve_bytes: u64,
+    pub compaction_memory_bytes: usize,
+    pub compaction_bytes_per_second: u64,
+    pub compaction_interval_ms: u64,
     pub producer_expiry_ms: i64,
 }
 

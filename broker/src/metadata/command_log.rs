@@ -64,6 +64,7 @@ fn log_options() -> LogOptions {
         segment_ms: None,
         retention_bytes: None,
         retention_ms: None,
+        compaction: None,
         batch_bytes_max: COMMAND_BYTES_MAX + 4096,
         stamp_append_time: false,
     }

@@ -41,5 +41,5 @@ pub use record::{
     Topic,
 };
 pub use state::ClusterState;
-pub use topic_config::{ConfigError, TimestampType, TopicConfig};
+pub use topic_config::{CleanupPolicy, ConfigError, TimestampType, TopicConfig};
 pub use topic_name::{NAME_LENGTH_MAX as TOPIC_NAME_LENGTH_MAX, TopicNameError, is_topic_name};

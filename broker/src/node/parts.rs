@@ -16,7 +16,7 @@ use crate::{
         Admission, AppliedImages, Broker, BrokerParts, DirectoryFacts, Limits, Maintenance,
         MaintenanceThread, Readiness,
     },
-    storage::JournalOptions,
+    storage::{CompactorOptions, JournalOptions},
     telemetry::metrics::Metrics,
 };
 use std::{sync::Arc, time::Duration};
@@ -127,6 +127,11 @@ fn replicas_options(config: &Config) -> ReplicasOptions {
             index_interval_bytes: config.index_interval_bytes,
             open_segments_max: config.segment_open_max,
             reserve_bytes: config.reserve_bytes,
+            compaction: CompactorOptions {
+                memory_bytes: config.compaction_memory_bytes,
+                bytes_per_second: config.compaction_bytes_per_second,
+                interval: Duration::from_millis(config.compaction_interval_ms),
+            },
             producer_expiry_ms: config.producer_expiry_ms,
             ..StoreOptions::default()
         },

@@ -71,6 +71,9 @@ pub enum ProduceError {
         /// The limit.
         ahead_max_ms: i64,
     },
+    /// Behind the broker's clock by more than the topic allows.
+    #[error("{0}: check the clocks, or set message.timestamp.before.max.ms")]
+    TimestampTooOld(BatchError),
     /// A batch before this one is missing.
     #[error("producer {producer_id} epoch {producer_epoch} sent sequence {sequence}, expected {expected}")]
     OutOfOrderSequence {
@@ -153,6 +156,7 @@ impl ProduceError {
             | Self::TooLarge { .. }
             | Self::BeyondJournal { .. }
             | Self::InvalidTimestamp { .. }
+            | Self::TimestampTooOld(_)
             | Self::OutOfOrderSequence { .. }
             | Self::ProducerFenced { .. } => false,
         }

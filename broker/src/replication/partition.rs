@@ -88,7 +88,8 @@ impl Partition {
 
     /// Without a log: everything is answered with the reason.
     pub(super) fn offline(id: TopicPartition, log_id: LogId, reason: String, failure: FailureCell) -> Self {
-        let settings = Settings { log: LogOptions::default(), timestamp_after_max_ms: None };
+        let log = LogOptions::default();
+        let settings = Settings { log, timestamp_after_max_ms: None, timestamp_before_max_ms: None };
         Self::with_role(id, (log_id, None), Arc::new(settings), (failure, Role::Offline(reason)))
     }
 

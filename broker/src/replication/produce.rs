@@ -12,7 +12,7 @@ use crate::{
     storage::{Store, TruncateError},
 };
 use bytes::Bytes;
-use cairn_proto::record::{Batch, BatchError, DecompressLimit};
+use cairn_proto::record::{Batch, BatchError, DecompressLimit, ProducedProblem};
 use std::sync::Arc;
 
 /// Work for a lane. It answers its requester itself.
@@ -76,7 +76,8 @@ impl LaneWork {
                 return Err(ProduceError::InvalidTimestamp { timestamp_ms, now_ms, ahead_max_ms });
             }
         }
-        batch.validate_produced(self.limit).map_err(refusal)?;
+        let now_ms = settings.timestamp_before_max_ms.map(|_| self.clock.wall_ms());
+        batch.validate_produced_under(self.limit, settings.rules(now_ms)).map_err(refusal)?;
         Ok(batch)
     }
 
@@ -98,7 +99,9 @@ impl LaneWork {
 /// Bytes that are no batch are corrupt; a batch that nobody may send is invalid.
 fn refusal(error: BatchError) -> ProduceError {
     match error {
+        BatchError::Produced(ProducedProblem::TooOld { .. }) => ProduceError::TimestampTooOld(error),
         BatchError::Produced(_)
+        | BatchError::Keyless { .. }
         | BatchError::UnknownCompression { .. }
         | BatchError::DecompressedTooLarge { .. } => ProduceError::Invalid(error),
         _ => ProduceError::Corrupt(error),

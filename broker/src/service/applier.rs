@@ -2,6 +2,7 @@
 //! to everybody else. Whoever sees an image here can rely on this broker acting on it. What the replicas have done is told
 //! to the metadata, so that a log that vanishes later is missed.
 
+use super::offsets_topic;
 use crate::{
     metadata::{ClusterState, Command, Handle},
     replication::Replicas,
@@ -63,10 +64,11 @@ impl Applier {
     async fn apply(&mut self, mut image: Arc<ClusterState>) {
         loop {
             let (replicas, next) = (self.replicas.clone(), Arc::clone(&image));
-            let Ok(news) = tokio::task::spawn_blocking(move || replicas.apply_image(&next)).await else {
+            let Ok(mut news) = tokio::task::spawn_blocking(move || replicas.apply_image(&next)).await else {
                 // Only when the process ends.
                 return;
             };
+            news.extend(offsets_topic::correction(&image));
             let something = !news.is_empty();
             self.untold = !self.tell(news).await;
             if self.untold || !something {

@@ -27,6 +27,8 @@ pub enum ConfigType {
     Int,
     /// A whole number that may need 64 bits.
     Long,
+    /// A decimal.
+    Double,
     /// Words with commas between them.
     List,
 }
@@ -132,7 +134,8 @@ pub(super) fn config_type(setting: &Setting) -> ConfigType {
     match setting.kind {
         Kind::Number { max, .. } if max <= i64::from(i32::MAX) => ConfigType::Int,
         Kind::Number { .. } => ConfigType::Long,
-        Kind::Choice(_) | Kind::Only { .. } if setting.name == "cleanup.policy" => ConfigType::List,
+        Kind::Ratio => ConfigType::Double,
+        Kind::List(_) => ConfigType::List,
         Kind::Choice(_) | Kind::Only { .. } => ConfigType::Text,
     }
 }

@@ -2,7 +2,7 @@
 //!
 //! What always holds: an offset is told only for the topic that it was committed for, not for a later one of the same name.
 
-use super::{Broker, Context, NewTopic, Refusal, TopicError, within};
+use super::{Broker, Context, NewTopic, Refusal, TopicError, offsets_topic, within};
 use crate::{
     coordinator::{
         CoordinatorError, FoundOffsets, OFFSETS_TOPIC,
@@ -281,17 +281,16 @@ impl Broker {
         Ok(patience)
     }
 
-    /// Makes the internal topic, unless it is there. It is never cleaned by age: nothing else knows what it says.
+    /// Makes the internal topic, unless it is there.
     pub(super) async fn make_offsets_topic(&self, patience: Duration) -> Result<(), TopicError> {
         if self.image().topic_by_name(OFFSETS_TOPIC).is_some() {
             return Ok(());
         }
-        let configs = [("retention.ms", "-1"), ("retention.bytes", "-1")];
         let new = NewTopic {
             name: OFFSETS_TOPIC.to_owned(),
             partitions: Some(self.limits().offsets_topic_partitions),
             replication_factor: None,
-            configs: configs.map(|(name, value)| (name.to_owned(), value.to_owned())).into(),
+            configs: offsets_topic::configs(),
             validate_only: false,
         };
         match self.make_topic(patience, new, true).await {

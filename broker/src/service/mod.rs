@@ -11,6 +11,7 @@ mod fetch_once;
 mod groups;
 mod maintenance;
 mod offsets;
+mod offsets_topic;
 mod partitions;
 mod produce;
 mod produce_once;

@@ -141,6 +141,7 @@ impl Broker {
                 });
             }
         }
+        let compaction = status.store.compaction;
         Scrape {
             ready: self.readiness().obstacle().is_none() && status.failure.is_none(),
             directory_healthy: status.failure.is_none(),
@@ -150,6 +151,12 @@ impl Broker {
             log_bytes: status.store.log_bytes,
             journal_uncheckpointed_bytes: status.store.journal_bytes_uncheckpointed,
             request_memory_bytes: u64::try_from(self.admission().request_memory_used()).unwrap_or(u64::MAX),
+            compaction_rounds: compaction.rounds,
+            compaction_read_bytes: compaction.bytes_read,
+            compaction_written_bytes: compaction.bytes_written,
+            compaction_freed_bytes: compaction.bytes_freed,
+            compaction_segments_left_alone: compaction.segments_left_alone,
+            compaction_waiting: u64::try_from(compaction.logs_waiting).unwrap_or(u64::MAX),
             partitions,
         }
     }

@@ -8,7 +8,7 @@ use super::{
     checkpoint::CHECKPOINT_FILE,
     engine::{Engine, LogCore},
     files::OpenSegment,
-    layout::{LOGS_DIRECTORY, LogFile, TEMPORARY_SUFFIX},
+    layout::{LOGS_DIRECTORY, LogFile, SegmentId, TEMPORARY_SUFFIX},
     segment::Segment,
     state::LogState,
 };
@@ -43,6 +43,8 @@ struct Plan {
     small: Vec<(LogFile, Vec<u8>)>,
     /// Snapshots that are not needed once the checkpoint is durable.
     old_snapshots: Vec<Offset>,
+    /// Segments that the entry does not know any more, because compaction has replaced them.
+    replaced: Vec<SegmentId>,
     names_changed: u32,
     sync_names: bool,
     /// Every frame of the log below this is part of the entry.
@@ -54,7 +56,7 @@ struct Plan {
 }
 
 struct Dirty {
-    base: Offset,
+    id: SegmentId,
     generation: u32,
     bytes: u64,
     open: Option<Arc<OpenSegment>>,
@@ -94,7 +96,7 @@ impl Engine {
         }
         match self.make_durable(&plans) {
             Ok(()) => {}
-            Err(error) => return self.refused(&touched, error),
+            Err(error) => return self.refused(&touched, plans, error),
         }
         self.wait_for_known(&plans)?;
         // In this order: a log that is missing from the first is in the second.
@@ -113,7 +115,7 @@ impl Engine {
             .reserve
             .with_space(|| replace_file(&*self.files.disk, &self.files.path, CHECKPOINT_FILE, &file));
         if let Err(error) = written {
-            return self.refused(&touched, error);
+            return self.refused(&touched, plans, error);
         }
         self.checkpoints_written.fetch_add(1, Ordering::Relaxed);
         *self.refused_at.lock() = None;
@@ -141,12 +143,21 @@ impl Engine {
     }
 
     /// A full disk: everything is looked at again by the next checkpoint. Anything else is final.
-    fn refused(&self, touched: &BTreeSet<LogId>, error: DiskError) -> Result<bool, StoreFailure> {
+    fn refused(
+        &self,
+        touched: &BTreeSet<LogId>,
+        plans: Vec<Plan>,
+        error: DiskError,
+    ) -> Result<bool, StoreFailure> {
         if error.kind != DiskErrorKind::NoSpace || error.operation == "sync" {
             return Err(self.fail(error));
         }
         tracing::warn!(%error, "no space for a checkpoint; it is tried again");
         *self.refused_at.lock() = Some(self.clock.now());
+        for Plan { log, replaced, .. } in plans {
+            let core = self.logs.read().get(&log).cloned();
+            core.into_iter().for_each(|core| core.state.lock().replaced.extend(&replaced));
+        }
         for log in touched {
             let core = self.logs.read().get(log).cloned();
             if let Some(core) = core {
@@ -173,6 +184,7 @@ impl Engine {
             dirty: dirty_segments(&state),
             small: Vec::new(),
             old_snapshots: Vec::new(),
+            replaced: std::mem::take(&mut state.replaced),
             names_changed: state.names_changed,
             sync_names: state.has_directory && state.names_changed != state.names_synced,
             covers: state.covers,
@@ -197,7 +209,7 @@ impl Engine {
                 if !segment.index_whole && !segment.load_index(&self.files, plan.log) {
                     continue;
                 }
-                plan.small.push((LogFile::Index(segment.base), segment.index.encode_file(segment.bytes)));
+                plan.small.push((segment.index_name(), segment.index.encode_file(segment.bytes)));
                 segment.index_on_disk = segment.index.len();
             }
             if sealed && segment.index_whole && segment.index_on_disk > 0 {
@@ -258,7 +270,7 @@ impl Engine {
     fn sync_segment(&self, log: LogId, dirty: &Dirty) -> DiskResult<()> {
         let open = match &dirty.open {
             Some(open) => Arc::clone(open),
-            None => match self.files.open_segment(log, dirty.base) {
+            None => match self.files.open_segment(log, dirty.id) {
                 Err(error) if error.kind == DiskErrorKind::NotFound => return Ok(()),
                 other => other?,
             },
@@ -288,7 +300,7 @@ impl Engine {
             let mut state = core.state.lock();
             state.names_synced = plan.names_changed;
             for dirty in &plan.dirty {
-                let segment = state.segment_of_base(dirty.base);
+                let segment = state.segment_of_base(dirty.id.base);
                 if let Some(segment) = segment.filter(|segment| segment.generation == dirty.generation) {
                     segment.synced_bytes = segment.synced_bytes.max(dirty.bytes);
                     segment.allocated = if dirty.sealed { dirty.bytes } else { segment.allocated };
@@ -303,7 +315,15 @@ impl Engine {
                     segment.index_whole = false;
                 }
             }
+            if !plan.replaced.is_empty() {
+                state.names_changed += 1;
+                self.touch(plan.log, &mut state);
+            }
             drop(state);
+            for id in &plan.replaced {
+                self.files.remove(plan.log, LogFile::Segment(*id))?;
+                self.files.remove(plan.log, LogFile::Index(*id))?;
+            }
             for snapshot in &plan.old_snapshots {
                 self.files.remove(plan.log, LogFile::Producers(*snapshot))?;
             }
@@ -320,7 +340,7 @@ fn dirty_segments(state: &LogState) -> Vec<Dirty> {
     });
     dirty
         .map(|segment| Dirty {
-            base: segment.base,
+            id: segment.id(),
             generation: segment.generation,
             bytes: segment.bytes,
             open: segment.open.upgrade(),

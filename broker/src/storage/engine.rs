@@ -5,6 +5,7 @@ use super::{
     AppendError, CommitDriver, DeletionCause, StoreFailure, StoreOptions, TruncateError,
     checkpoint::Checkpoint,
     commits::{Commits, JournaledEnds},
+    compact::Compactor,
     files::SegmentFiles,
     frame::{Frame, FrameBody},
     journal::{Journal, Room},
@@ -89,6 +90,7 @@ pub(super) struct Engine {
     pub(super) journal: Journal,
     pub(super) commits: Arc<Commits>,
     pub(super) reserve: Reserve,
+    pub(super) compactor: Compactor,
     pub(super) logs: RwLock<BTreeMap<LogId, Arc<LogCore>>>,
     /// The newest checkpoint. Its lock makes checkpoints one after the other.
     pub(super) checkpoint: Mutex<Checkpoint>,
@@ -288,8 +290,8 @@ impl Engine {
             if let Some(open) = segment.open.upgrade() {
                 self.files.forget(&open);
             }
-            doomed.push(Doomed { sequence, log, file: Some(LogFile::Segment(segment.base)) });
-            doomed.push(Doomed { sequence, log, file: Some(LogFile::Index(segment.base)) });
+            doomed.push(Doomed { sequence, log, file: Some(segment.name()) });
+            doomed.push(Doomed { sequence, log, file: Some(segment.index_name()) });
         }
     }
 }

@@ -5,11 +5,11 @@
 use super::{
     StoreOptions,
     index::Index,
-    layout::{LOGS_DIRECTORY, LogFile, log_directory},
+    layout::{LOGS_DIRECTORY, LogFile, SegmentId, log_directory},
 };
 use crate::{
     disk::{Caching, DiskError, DiskErrorKind, DiskFile, DiskResult, OpenMode, SharedDisk},
-    ids::{LogId, Offset},
+    ids::LogId,
 };
 use parking_lot::Mutex;
 use std::{
@@ -72,14 +72,14 @@ impl SegmentFiles {
     }
 
     /// Opens an existing segment.
-    pub(super) fn open_segment(&self, log: LogId, base: Offset) -> DiskResult<Arc<OpenSegment>> {
-        let path = self.file(log, LogFile::Segment(base));
+    pub(super) fn open_segment(&self, log: LogId, id: SegmentId) -> DiskResult<Arc<OpenSegment>> {
+        let path = self.file(log, LogFile::Segment(id));
         Ok(self.keep(self.disk.open(&path, OpenMode::ReadWrite, Caching::Buffered)?))
     }
 
     /// Creates an empty segment. A file of that name is one that nobody knows of: it is emptied.
-    pub(super) fn create_segment(&self, log: LogId, base: Offset) -> DiskResult<Arc<OpenSegment>> {
-        let path = self.file(log, LogFile::Segment(base));
+    pub(super) fn create_segment(&self, log: LogId, id: SegmentId) -> DiskResult<Arc<OpenSegment>> {
+        let path = self.file(log, LogFile::Segment(id));
         Ok(self.keep(self.disk.open(&path, OpenMode::CreateOrTruncate, Caching::Buffered)?))
     }
 

@@ -4,9 +4,10 @@
 
 use super::{
     LogOptions, OpenError,
+    files::SegmentFiles,
     frame::FrameBody,
     hole::Hole,
-    layout::{LOGS_DIRECTORY, LogFile, log_of_directory},
+    layout::{LOGS_DIRECTORY, LogFile, SegmentId, log_of_directory},
     replay::Replay,
     segment::Segment,
     state::LogState,
@@ -16,6 +17,7 @@ use crate::{
     disk::{DiskErrorKind, DiskResult},
     ids::{LeaderEpoch, LogId, Offset},
 };
+use std::path::PathBuf;
 
 /// Where an append frame says that its batch stands: the log has to reach exactly there.
 #[derive(Clone, Copy)]
@@ -95,7 +97,8 @@ impl Replay<'_> {
         }
         let entries = self.files.disk.read_dir(&directory)?;
         let bases = entries.iter().filter_map(|entry| match LogFile::parse(&entry.name) {
-            Some(LogFile::Segment(base)) => Some(base),
+            // Another version would be known to the checkpoint.
+            Some(LogFile::Segment(SegmentId { base, version: 0 })) => Some(base),
             _ => None,
         });
         let Some(start) = bases.min() else { return Ok(None) };
@@ -166,10 +169,7 @@ impl Replay<'_> {
             let is_there =
                 goal.is_some_and(|goal| state.segments.last().is_some_and(|last| goal.is_in(last)));
             let is_next = state.segments.last().is_none_or(|last| last.base < state.end);
-            if is_there
-                || !is_next
-                || !self.files.disk.exists(&self.files.file(log, LogFile::Segment(state.end)))?
-            {
+            if is_there || !is_next || !self.files.disk.exists(&next(self.files, log, state.end))? {
                 return Ok(());
             }
             let before = state.end;
@@ -222,6 +222,11 @@ impl Replay<'_> {
         }
         Ok(())
     }
+}
+
+/// The file of the segment that begins there, as it was appended.
+fn next(files: &SegmentFiles, log: LogId, base: Offset) -> PathBuf {
+    files.file(log, LogFile::Segment(SegmentId::appended(base)))
 }
 
 /// The header of the next batch, if a whole one stands there whose epoch may follow.

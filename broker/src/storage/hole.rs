@@ -1,7 +1,11 @@
 //! Offsets that were acknowledged once and that no copy in this directory holds any more. They are part of a log's persisted
 //! form: nobody would find them again by looking, and they are never given again.
 
-use super::{DamagedRange, files::SegmentFiles, layout::LogFile};
+use super::{
+    DamagedRange,
+    files::SegmentFiles,
+    layout::{LogFile, SegmentId},
+};
 use crate::ids::{LogId, Offset};
 
 /// How it is reported.
@@ -20,7 +24,7 @@ pub(super) struct Hole {
 impl Hole {
     /// As it is reported.
     pub(super) fn range(&self, files: &SegmentFiles, log: LogId) -> DamagedRange {
-        let file = files.file(log, LogFile::Segment(self.segment));
+        let file = files.file(log, LogFile::Segment(SegmentId::appended(self.segment)));
         let detail = DETAIL.to_string();
         DamagedRange { from: self.from, to: self.to, file, position: self.position, detail }
     }

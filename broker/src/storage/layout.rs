@@ -15,13 +15,36 @@ pub(super) const RESERVE_FILE: &str = "reserve";
 /// Behind the name of a file that is not yet in its place.
 pub(super) const TEMPORARY_SUFFIX: &str = ".tmp";
 
+/// Which file holds a segment. Compaction never changes a file: what it writes is the next version of its first segment.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub(super) struct SegmentId {
+    /// Offset of the first record that there once was.
+    pub(super) base: Offset,
+    /// 0 as it was appended.
+    pub(super) version: u32,
+}
+
+impl SegmentId {
+    /// As it is appended.
+    pub(super) fn appended(base: Offset) -> Self {
+        Self { base, version: 0 }
+    }
+
+    fn name(self, kind: &str) -> String {
+        match self.version {
+            0 => format!("{:020}.{kind}", self.base.get()),
+            version => format!("{:020}.{version}.{kind}", self.base.get()),
+        }
+    }
+}
+
 /// What a file of a log's directory is.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub(super) enum LogFile {
-    /// Batches from this offset on.
-    Segment(Offset),
+    /// Batches from an offset on.
+    Segment(SegmentId),
     /// The index of a sealed segment.
-    Index(Offset),
+    Index(SegmentId),
     /// Producer state up to this offset.
     Producers(Offset),
 }
@@ -30,19 +53,24 @@ impl LogFile {
     /// Its name in the log's directory.
     pub(super) fn name(self) -> String {
         match self {
-            LogFile::Segment(base) => format!("{:020}.log", base.get()),
-            LogFile::Index(base) => format!("{:020}.index", base.get()),
+            LogFile::Segment(id) => id.name("log"),
+            LogFile::Index(id) => id.name("index"),
             LogFile::Producers(end) => format!("{:020}.producers", end.get()),
         }
     }
 
     /// What a name means; `None` for one that we do not give.
     pub(super) fn parse(name: &str) -> Option<Self> {
-        let (number, kind) = name.split_once('.')?;
+        let (number, rest) = name.split_once('.')?;
+        let (version, kind) = match rest.split_once('.') {
+            Some((version, kind)) => (version.parse().ok()?, kind),
+            None => (0, rest),
+        };
         let offset = Offset(number.parse::<i64>().ok().filter(|offset| *offset >= 0)?);
+        let id = SegmentId { base: offset, version };
         let file = match kind {
-            "log" => LogFile::Segment(offset),
-            "index" => LogFile::Index(offset),
+            "log" => LogFile::Segment(id),
+            "index" => LogFile::Index(id),
             "producers" => LogFile::Producers(offset),
             _ => return None,
         };

@@ -58,7 +58,12 @@ impl Log {
 
     /// Gives it other options, from the next append on.
     pub fn set_options(&self, options: LogOptions) {
-        self.core.state.lock().options = options;
+        let mut state = self.core.state.lock();
+        let is_compacted = options.compaction.is_some();
+        state.options = options;
+        if is_compacted {
+            self.engine.compactor.note(self.core.id);
+        }
     }
 
     /// The first offset that can be read. No lock is taken.

@@ -1,5 +1,5 @@
 //! Background work, one round at a time: write-back, the journal's next file, a checkpoint when one is due, and the removal
-//! of what a durable frame has doomed. With nothing changed a round does nothing and asks for no other.
+//! of what a durable frame has doomed, a piece of a compaction. With nothing changed a round does nothing and asks for no other.
 
 use super::{
     StoreFailure,
@@ -49,7 +49,9 @@ impl Engine {
         refused |= !more && self.journal.wants_prepare();
         busy |= self.remove_doomed().map_err(|error| self.fail(error))?;
         self.reserve.restore().map_err(|error| self.fail(error))?;
-        Ok(if busy { Some(BUSY) } else { refused.then_some(REFUSED) })
+        let compaction = self.compact()?;
+        let own = if busy { Some(BUSY) } else { refused.then_some(REFUSED) };
+        Ok(own.into_iter().chain(compaction).min())
     }
 
     fn checkpoint_is_due(&self) -> bool {
@@ -122,8 +124,8 @@ impl Engine {
 
     /// Whether no segment goes by that name again.
     fn is_unused(&self, log: LogId, file: LogFile) -> bool {
-        let (LogFile::Segment(base) | LogFile::Index(base)) = file else { return true };
+        let (LogFile::Segment(id) | LogFile::Index(id)) = file else { return true };
         let Some(core) = self.logs.read().get(&log).cloned() else { return true };
-        core.state.lock().segment_of_base(base).is_none()
+        core.state.lock().segment_of_base(id.base).is_none_or(|found| found.id() != id)
     }
 }

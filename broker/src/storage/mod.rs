@@ -17,6 +17,7 @@
 mod checkpoint;
 mod checkpointer;
 mod commits;
+mod compact;
 mod cuts;
 mod decode;
 mod engine;
@@ -54,9 +55,11 @@ mod tests;
 
 pub use error::{AppendError, OpenError, ReadError, StoreFailure, TruncateError};
 pub use log::{Log, Residency};
-pub use options::{JournalOptions, LogOptions, StoreOptions};
+pub use options::{CompactionOptions, CompactorOptions, JournalOptions, LogOptions, StoreOptions};
 pub use producers::ProducerFacts;
-pub use status::{DamagedRange, RecoveryReport, StoreStatus, VerifyDamage, VerifyProgress, VerifyReport};
+pub use status::{
+    CompactionStatus, DamagedRange, RecoveryReport, StoreStatus, VerifyDamage, VerifyProgress, VerifyReport,
+};
 pub use store::{CommitDriver, Store, StoreSetup};
 pub use verify::verify;
 

@@ -36,6 +36,23 @@ impl Default for JournalOptions {
     }
 }
 
+/// Of the compaction of all logs of a store.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct CompactorOptions {
+    /// The table of keys takes so much memory at most, while a log is being compacted. A round goes as far as it holds.
+    pub memory_bytes: usize,
+    /// Bytes that are read and written in a second at most.
+    pub bytes_per_second: u64,
+    /// How often the logs that may be due are looked at.
+    pub interval: Duration,
+}
+
+impl Default for CompactorOptions {
+    fn default() -> Self {
+        Self { memory_bytes: 16 << 20, bytes_per_second: 64 << 20, interval: Duration::from_secs(15) }
+    }
+}
+
 /// Of a store: one directory's logs, journal and checkpoint.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct StoreOptions {
@@ -57,6 +74,8 @@ pub struct StoreOptions {
     pub reserve_for_appends: bool,
     /// Idempotent producers that wrote nothing for this long are forgotten.
     pub producer_expiry_ms: i64,
+    /// How compaction works.
+    pub compaction: CompactorOptions,
     /// What is wrong on purpose.
     #[cfg(feature = "planted-bugs")]
     pub plant: Option<StorePlant>,
@@ -68,6 +87,12 @@ pub struct StoreOptions {
 pub enum StorePlant {
     /// A truncation queues a frame that says nothing.
     TruncateNotJournaled,
+    /// Compaction removes what it has replaced at once, and not when a checkpoint knows it.
+    ReplacedRemovedAtOnce,
+    /// Compaction puts what it has written in place without a sync.
+    CompactedNotSynced,
+    /// Compaction drops the last record of a key now and then.
+    LastOfKeyDropped,
 }
 
 impl Default for StoreOptions {
@@ -82,10 +107,24 @@ impl Default for StoreOptions {
             reserve_bytes: 4 << 20,
             reserve_for_appends: false,
             producer_expiry_ms: 24 * 60 * 60 * 1000,
+            compaction: CompactorOptions::default(),
             #[cfg(feature = "planted-bugs")]
             plant: None,
         }
     }
+}
+
+/// When a log is compacted, and what of it goes.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct CompactionOptions {
+    /// It is due once more than this share of the bytes in its closed segments was never compacted, in millionths.
+    pub dirty_ratio_min_millionths: u32,
+    /// Records that were appended less than this ago are left alone.
+    pub lag_min_ms: i64,
+    /// It is due, whatever the share, once a record that never was compacted was appended longer ago than this.
+    pub lag_max_ms: Option<i64>,
+    /// A record without a value stays so long behind the compaction that removed what it deletes.
+    pub delete_retention_ms: i64,
 }
 
 /// Of one log; may change while it is open.
@@ -99,6 +138,8 @@ pub struct LogOptions {
     pub retention_bytes: Option<u64>,
     /// Segments are deleted once their newest record is older than this.
     pub retention_ms: Option<i64>,
+    /// Of each key only the last record is kept.
+    pub compaction: Option<CompactionOptions>,
     /// The largest batch that is appended.
     pub batch_bytes_max: usize,
     /// Whether the broker stamps batches with its own time (message.timestamp.type=LogAppendTime).
@@ -112,6 +153,7 @@ impl Default for LogOptions {
             segment_ms: Some(7 * 24 * 60 * 60 * 1000),
             retention_bytes: None,
             retention_ms: Some(7 * 24 * 60 * 60 * 1000),
+            compaction: None,
             batch_bytes_max: 1 << 20,
             stamp_append_time: false,
         }

@@ -193,6 +193,16 @@ impl Producers {
         self.by_id.iter().map(facts).collect()
     }
 
+    /// Whether this producer is known, and not forgotten.
+    pub(super) fn know(&self, producer_id: i64) -> bool {
+        self.by_id.contains_key(&producer_id)
+    }
+
+    /// Where the oldest open transaction begins.
+    pub(super) fn first_open_transaction(&self) -> Option<Offset> {
+        self.by_id.values().filter_map(|producer| producer.transaction_start).min()
+    }
+
     /// Producers known.
     #[cfg(test)]
     pub(super) fn len(&self) -> usize {

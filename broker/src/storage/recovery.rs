@@ -6,6 +6,7 @@ use super::{
     OpenError, RecoveryReport, StoreFailure, StoreSetup,
     checkpoint::{CHECKPOINT_FILE, Checkpoint, Found},
     commits::Commits,
+    compact::Compactor,
     cuts::Cuts,
     engine::{Engine, LogCore},
     files::SegmentFiles,
@@ -77,6 +78,7 @@ pub(super) fn open(setup: StoreSetup) -> Result<(Arc<Engine>, RecoveryReport), O
     let is_new = journal.next_sequence() == 0;
     let engine = Arc::new(Engine {
         files,
+        compactor: Compactor::new(&options.compaction, clock.now()),
         opened_at: (clock.wall_ms(), clock.now()),
         options,
         clock,

@@ -149,17 +149,17 @@ impl Replay<'_> {
         let Some(active) = state.segments.last_mut() else {
             panic!("a frame is replayed into no segment");
         };
-        let (base, published) = (active.base, active.bytes);
+        let (id, published) = (active.id(), active.bytes);
         let open = match active.file(self.files, log) {
             Err(error) if error.kind == DiskErrorKind::NotFound => {
                 self.files.create_directory(log)?;
-                let open = self.files.create_segment(log, base)?;
+                let open = self.files.create_segment(log, id)?;
                 active.open = Arc::downgrade(&open);
                 state.has_directory = true;
                 state.names_changed += 1;
                 if published > 0 {
-                    let file = self.files.file(log, LogFile::Segment(base));
-                    let (from, to) = (base, active.end);
+                    let file = self.files.file(log, LogFile::Segment(id));
+                    let (from, to) = (id.base, active.end);
                     let detail = "the segment was missing at a start".to_string();
                     state.damaged.push(DamagedRange { from, to, file, position: 0, detail });
                 }

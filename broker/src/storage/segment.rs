@@ -5,7 +5,7 @@ use super::{
     decode::{Cursor, DecodeError, count_of},
     files::{OpenSegment, SegmentFiles},
     index::Index,
-    layout::LogFile,
+    layout::{LogFile, SegmentId},
 };
 use crate::{
     disk::{DiskErrorKind, DiskResult, read_file},
@@ -18,13 +18,16 @@ use std::sync::{Arc, Weak};
 pub(super) const INDEX_BYTES_MAX: usize = 256 << 20;
 const GAPLESS: u8 = 1;
 const CUT_DUE: u8 = 2;
+const COMPACTED: u8 = 4;
 /// Base, end, bytes, time of the first append, flags, indexed entries on disk, and an empty index tail.
 const SEGMENT_BYTES_MIN: usize = 8 + 8 + 8 + 8 + 1 + 4 + 20;
 
 /// One segment.
 pub(super) struct Segment {
-    /// Offset of its first batch, and its name.
+    /// Offset of its first batch (after compaction: of the first that there once was), and its name.
     pub(super) base: Offset,
+    /// Which of the files of that name holds it.
+    pub(super) version: u32,
     /// The end of its last batch.
     pub(super) end: Offset,
     /// The published length.
@@ -60,6 +63,7 @@ impl Segment {
     pub(super) fn new(base: Offset, index_interval_bytes: u64, now_ms: i64) -> Self {
         Self {
             base,
+            version: 0,
             end: base,
             bytes: 0,
             first_append_ms: now_ms,
@@ -89,7 +93,7 @@ impl Segment {
         if let Some(open) = self.opened() {
             return Ok(open);
         }
-        let open = files.open_segment(log, self.base)?;
+        let open = files.open_segment(log, self.id())?;
         self.open = Arc::downgrade(&open);
         Ok(open)
     }
@@ -167,9 +171,19 @@ impl Segment {
         self.end = end;
     }
 
+    /// Which file holds it.
+    pub(super) fn id(&self) -> SegmentId {
+        SegmentId { base: self.base, version: self.version }
+    }
+
     /// Its name.
     pub(super) fn name(&self) -> LogFile {
-        LogFile::Segment(self.base)
+        LogFile::Segment(self.id())
+    }
+
+    /// Its index's name.
+    pub(super) fn index_name(&self) -> LogFile {
+        LogFile::Index(self.id())
     }
 
     /// The index entries that are not in the index file.
@@ -179,7 +193,7 @@ impl Segment {
 
     /// Reads the index file's entries, so that this index is whole; `false`: the file is not the one that was written.
     pub(super) fn load_index(&mut self, files: &SegmentFiles, log: LogId) -> bool {
-        let path = files.file(log, LogFile::Index(self.base));
+        let path = files.file(log, self.index_name());
         let Ok(sealed) = read_file(&*files.disk, &path, INDEX_BYTES_MAX) else { return false };
         let decoded = Index::decode_file(&sealed, self.base, files.index_interval_bytes);
         let Ok((mut whole, _)) = decoded else { return false };
@@ -203,7 +217,11 @@ impl Segment {
         out.extend_from_slice(&self.first_append_ms.to_le_bytes());
         let gapless = if self.gapless { GAPLESS } else { 0 };
         let cut_due = if self.cut_due { CUT_DUE } else { 0 };
-        out.push(gapless | cut_due);
+        let compacted = if self.version > 0 { COMPACTED } else { 0 };
+        out.push(gapless | cut_due | compacted);
+        if self.version > 0 {
+            out.extend_from_slice(&self.version.to_le_bytes());
+        }
         out.extend_from_slice(&count_of(self.index_on_disk));
         self.index.encode_tail(self.index_tail_from(), out);
     }
@@ -218,13 +236,18 @@ impl Segment {
         let length = bytes.u64()?;
         let first_append_ms = bytes.i64()?;
         let flags = bytes.u8()?;
+        let version = if flags & COMPACTED != 0 { bytes.u32()? } else { 0 };
         let index_on_disk = usize::try_from(bytes.u32()?).unwrap_or(usize::MAX);
-        if base.get() < 0 || end <= base || length == 0 || i64::try_from(length).is_err() || flags > 3 {
+        if base.get() < 0 || end <= base || length == 0 || i64::try_from(length).is_err() || flags > 7 {
             return Err(before.error("a segment's offsets, length or flags are out of range"));
         }
         let mut segment = Self::new(base, index_interval_bytes, first_append_ms);
         segment.index.decode_tail(bytes)?;
+        if flags & COMPACTED != 0 && version == 0 {
+            return Err(before.error("a compacted segment without a version"));
+        }
         Ok(Self {
+            version,
             end,
             bytes: length,
             gapless: flags & GAPLESS != 0,

@@ -2,7 +2,8 @@
 //! truncation, replay and checkpoints all change a log through here, so that recovery cannot drift from the live path.
 
 use super::{
-    DamagedRange, LogOptions, epochs::EpochCache, hole::Hole, producers::Producers, segment::Segment,
+    DamagedRange, LogOptions, epochs::EpochCache, hole::Hole, layout::SegmentId, producers::Producers,
+    segment::Segment,
 };
 use crate::ids::{LeaderEpoch, Offset};
 use cairn_proto::record::BatchHeader;
@@ -17,6 +18,10 @@ pub(super) struct LogState {
     pub(super) high_watermark: Offset,
     /// Oldest first, none of them empty; the last one is active.
     pub(super) segments: Vec<Segment>,
+    /// Everything below was compacted; the start or less where nothing was.
+    pub(super) compacted_to: Offset,
+    /// Files of segments that compaction has replaced: the newest checkpoint may still know them, the next one does not.
+    pub(super) replaced: Vec<SegmentId>,
     pub(super) epochs: EpochCache,
     /// The latest epoch has no frame yet.
     pub(super) epoch_frame_due: bool,
@@ -55,6 +60,8 @@ impl LogState {
             end: start,
             high_watermark: start,
             segments: Vec::new(),
+            compacted_to: start,
+            replaced: Vec::new(),
             epochs: EpochCache::default(),
             epoch_frame_due: false,
             producers: Producers::default(),
@@ -87,6 +94,11 @@ impl LogState {
     pub(super) fn segment_of_base(&mut self, base: Offset) -> Option<&mut Segment> {
         let index = self.segments.binary_search_by_key(&base, |segment| segment.base).ok()?;
         self.segments.get_mut(index)
+    }
+
+    /// Whether an idempotent producer's state may be gone with the batches that it came from.
+    pub(super) fn may_lack_producers(&self) -> bool {
+        self.start > Offset::ZERO || self.compacted_to > self.start
     }
 
     /// Bytes of all segments.
@@ -135,6 +147,7 @@ impl LogState {
         }
         self.end = end;
         self.high_watermark = self.high_watermark.min(end);
+        self.compacted_to = self.compacted_to.min(end);
         self.epochs.truncate_from_end(end);
         self.epoch_frame_due = false;
         self.snapshot_due.take_if(|(at, _)| *at > end);

@@ -15,7 +15,8 @@ const HAS_EPOCHS: u8 = 2;
 const HAS_PRODUCERS: u8 = 4;
 const HAS_SNAPSHOT: u8 = 8;
 const HAS_HOLES: u8 = 16;
-const ALL: u8 = HAS_SEGMENTS | HAS_EPOCHS | HAS_PRODUCERS | HAS_SNAPSHOT | HAS_HOLES;
+const IS_COMPACTED: u8 = 32;
+const ALL: u8 = HAS_SEGMENTS | HAS_EPOCHS | HAS_PRODUCERS | HAS_SNAPSHOT | HAS_HOLES | IS_COMPACTED;
 /// From, to, segment, position.
 const HOLE_BYTES: usize = 4 * 8;
 
@@ -30,12 +31,16 @@ impl LogState {
             (!self.producers.is_empty(), HAS_PRODUCERS),
             (snapshot.is_some(), HAS_SNAPSHOT),
             (!self.holes.is_empty(), HAS_HOLES),
+            (self.compacted_to > self.start, IS_COMPACTED),
         ];
         out.push(flags.iter().filter(|(has, _)| *has).map(|(_, flag)| flag).sum());
         out.extend_from_slice(&self.covers.to_le_bytes());
         out.extend_from_slice(&self.start.get().to_le_bytes());
         out.extend_from_slice(&self.end.get().to_le_bytes());
         out.extend_from_slice(&self.high_watermark.get().to_le_bytes());
+        if self.compacted_to > self.start {
+            out.extend_from_slice(&self.compacted_to.get().to_le_bytes());
+        }
         if !self.segments.is_empty() {
             out.extend_from_slice(&count_of(self.segments.len()));
             for segment in &self.segments {
@@ -81,6 +86,12 @@ impl LogState {
             return Err(before.error("a log's flags, start or end are out of range"));
         }
         let mut state = Self { covers, end, high_watermark, ..Self::new(start, options) };
+        if flags & IS_COMPACTED != 0 {
+            state.compacted_to = Offset(bytes.i64()?);
+            if !(start..=end).contains(&state.compacted_to) {
+                return Err(before.error("a log was compacted beyond its end"));
+            }
+        }
         if flags & HAS_SEGMENTS != 0 {
             state.segments = Segment::decode_all(&mut bytes, index_interval_bytes)?;
         }

@@ -54,6 +54,25 @@ pub struct StoreStatus {
     pub damaged: Vec<(LogId, DamagedRange)>,
     /// Logs that may miss synced frames.
     pub suspect_logs: Vec<LogId>,
+    /// Compaction since the opening.
+    pub compaction: CompactionStatus,
+}
+
+/// What compaction has done since the opening.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct CompactionStatus {
+    /// Rounds over a log that came to their end.
+    pub rounds: u64,
+    /// Bytes that were read.
+    pub bytes_read: u64,
+    /// Bytes that were written.
+    pub bytes_written: u64,
+    /// Bytes that logs became smaller by.
+    pub bytes_freed: u64,
+    /// Segments that were left alone because a batch in them is damaged.
+    pub segments_left_alone: u64,
+    /// Logs that may be due, now.
+    pub logs_waiting: usize,
 }
 
 /// How far an offline verification is.

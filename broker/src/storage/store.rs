@@ -201,6 +201,7 @@ impl Store {
             checkpoints: engine.checkpoints_written.load(Ordering::Relaxed),
             reserve_present: engine.reserve.is_present(),
             suspect_logs: engine.suspect.clone(),
+            compaction: engine.compactor.status(),
             ..StoreStatus::default()
         };
         for core in cores {

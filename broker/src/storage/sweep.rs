@@ -66,14 +66,17 @@ impl Sweep<'_> {
         let mut segments = BTreeSet::new();
         let mut removed = false;
         for entry in self.files.disk.read_dir(&directory)? {
+            let mut is_version = false;
             let known = match LogFile::parse(&entry.name).filter(|_| !entry.is_directory) {
-                Some(LogFile::Segment(base)) => {
-                    let known = state.segment_of_base(base).is_some();
-                    known && segments.insert(base)
+                Some(LogFile::Segment(id)) => {
+                    let known = state.segment_of_base(id.base).is_some_and(|found| found.id() == id);
+                    // The journal knows nothing of other versions: what it hides is not in them.
+                    is_version |= !known && id.version > 0;
+                    known && segments.insert(id.base)
                 }
-                Some(LogFile::Index(base)) => {
-                    state.segment_of_base(base).is_some_and(|found| found.index_on_disk > 0)
-                }
+                Some(LogFile::Index(id)) => state
+                    .segment_of_base(id.base)
+                    .is_some_and(|found| found.id() == id && found.index_on_disk > 0),
                 Some(LogFile::Producers(end)) => {
                     let known = end <= state.end;
                     if known {
@@ -87,7 +90,7 @@ impl Sweep<'_> {
                     continue;
                 }
             };
-            if !known && self.journal_damaged && entry.name.ends_with(".log") {
+            if !known && self.journal_damaged && !is_version && entry.name.ends_with(".log") {
                 self.quarantine(
                     &directory,
                     &entry.name,

@@ -7,7 +7,7 @@ use prometheus_client::{
     encoding::{DescriptorEncoder, EncodeLabelSet, EncodeMetric, text},
     metrics::{
         MetricType,
-        counter::Counter,
+        counter::{ConstCounter, Counter},
         family::Family,
         gauge::{ConstGauge, Gauge},
         histogram::Histogram,
@@ -122,6 +122,18 @@ pub struct Scrape {
     pub journal_uncheckpointed_bytes: u64,
     /// Bytes of batches in flight.
     pub request_memory_bytes: u64,
+    /// Rounds of compaction that came to their end.
+    pub compaction_rounds: u64,
+    /// Bytes that compaction has read.
+    pub compaction_read_bytes: u64,
+    /// Bytes that compaction has written.
+    pub compaction_written_bytes: u64,
+    /// Bytes that logs became smaller by.
+    pub compaction_freed_bytes: u64,
+    /// Segments that compaction left alone because they are damaged.
+    pub compaction_segments_left_alone: u64,
+    /// Partitions that may be due for compaction.
+    pub compaction_waiting: u64,
     /// One entry for each partition that exists.
     pub partitions: Vec<PartitionScrape>,
 }
@@ -185,6 +197,11 @@ impl Collector for Scrape {
             ),
             ("request_memory_bytes", "Bytes of batches in flight", signed(self.request_memory_bytes)),
             (
+                "compaction_waiting",
+                "Partitions that may be due for compaction",
+                signed(self.compaction_waiting),
+            ),
+            (
                 "partitions",
                 "Partitions on this broker",
                 i64::try_from(self.partitions.len()).unwrap_or(i64::MAX),
@@ -193,6 +210,21 @@ impl Collector for Scrape {
         for (name, help, value) in gauges {
             let gauge = ConstGauge::new(value);
             gauge.encode(encoder.encode_descriptor(name, help, None, MetricType::Gauge)?)?;
+        }
+        let counters = [
+            ("compaction_rounds", "Rounds of compaction over a partition", self.compaction_rounds),
+            ("compaction_read_bytes", "Bytes read by compaction", self.compaction_read_bytes),
+            ("compaction_written_bytes", "Bytes written by compaction", self.compaction_written_bytes),
+            ("compaction_freed_bytes", "Bytes freed by compaction", self.compaction_freed_bytes),
+            (
+                "compaction_segments_left_alone",
+                "Segments that compaction left alone because they are damaged",
+                self.compaction_segments_left_alone,
+            ),
+        ];
+        for (name, help, value) in counters {
+            let counter = ConstCounter::new(value);
+            counter.encode(encoder.encode_descriptor(name, help, None, MetricType::Counter)?)?;
         }
         for (name, help, read) in PARTITION_GAUGES {
             let mut family = encoder.encode_descriptor(name, help, None, MetricType::Gauge)?;
@@ -223,7 +255,8 @@ mod tests {
             log_end_offset: 6,
             size_bytes: 700,
         };
-        let scrape = Scrape { ready: true, partitions: vec![partition], ..Scrape::default() };
+        let partitions = vec![partition];
+        let scrape = Scrape { ready: true, compaction_rounds: 7, partitions, ..Scrape::default() };
         let text = metrics.render(scrape).expect("renders");
         assert!(text.contains("cairn_produce_requests_total 1\n"), "{text}");
         assert!(
@@ -234,6 +267,7 @@ mod tests {
             text.contains("cairn_partition_high_watermark{topic=\"hello\",partition=\"3\"} 5\n"),
             "{text}"
         );
+        assert!(text.contains("cairn_compaction_rounds_total 7\n"), "{text}");
         let without = metrics.render(Scrape::default()).expect("renders");
         assert!(!without.contains("hello") && without.ends_with("# EOF\n"), "{without}");
     }

@@ -2,8 +2,8 @@
 //! themselves are never changed and never copied.
 
 use super::{
-    BatchError, BatchHeader, Compression, DecompressLimit, HEADER_BYTES, RecordIter, StampedBatch, crc32c,
-    header::CRC_FROM,
+    BatchError, BatchHeader, Compression, DecompressLimit, HEADER_BYTES, RecordIter, RecordRules,
+    StampedBatch, crc32c, header::CRC_FROM,
 };
 use bytes::Bytes;
 
@@ -123,7 +123,20 @@ impl Batch {
     /// # Errors
     /// The first of these that does not hold.
     pub fn validate_produced(&self, limit: DecompressLimit) -> Result<(), BatchError> {
-        super::validate::produced(self, limit)
+        self.validate_produced_under(limit, RecordRules::default())
+    }
+
+    /// [`validate_produced`](Self::validate_produced), in a topic that asks more of each record. What every batch must be
+    /// is looked at first; keys last, so that the error can name all records without one.
+    ///
+    /// # Errors
+    /// The first thing that does not hold.
+    pub fn validate_produced_under(
+        &self,
+        limit: DecompressLimit,
+        rules: RecordRules,
+    ) -> Result<(), BatchError> {
+        super::validate::produced(self, limit, rules)
     }
 
     /// This batch at its place in a log. With an append time, that becomes the timestamp of every record.

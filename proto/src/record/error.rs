@@ -114,6 +114,12 @@ pub enum BatchError {
     /// A whole batch that a producer must not send.
     #[error("the batch cannot be accepted from a producer: {0}")]
     Produced(#[from] ProducedProblem),
+    /// Records without a key, in a topic that keeps one record of each key.
+    #[error("{} of its records have no key (the first is record {}), which a compacted topic needs", indexes.len(), indexes.first().unwrap_or(&0))]
+    Keyless {
+        /// Which records, from 0, ascending; at most the first thousand.
+        indexes: Vec<i32>,
+    },
     /// The builder was handed more than one batch can hold.
     #[error("the batch is full: {record_count} records and {bytes} bytes with this one; start another batch")]
     Full {
@@ -246,6 +252,16 @@ pub enum ProducedProblem {
         index: i32,
         /// The record's timestamp.
         timestamp_ms: i64,
+    },
+    /// A record's timestamp is further in the past than the topic allows.
+    #[error("record {index} has timestamp {timestamp_ms} ms, which is before {timestamp_min_ms} ms")]
+    TooOld {
+        /// Which record, from 0.
+        index: i32,
+        /// The record's timestamp.
+        timestamp_ms: i64,
+        /// The least that is allowed.
+        timestamp_min_ms: i64,
     },
     /// The header's maximum is not the records' maximum.
     #[error("its header says a max timestamp of {declared_ms} ms, its records {actual_ms} ms")]

@@ -24,7 +24,7 @@ pub(super) const COMPRESSION_MASK: i16 = 0b111;
 pub(super) const APPEND_TIME_BIT: i16 = 1 << 3;
 pub(super) const TRANSACTIONAL_BIT: i16 = 1 << 4;
 pub(super) const CONTROL_BIT: i16 = 1 << 5;
-const DELETE_HORIZON_BIT: i16 = 1 << 6;
+pub(super) const DELETE_HORIZON_BIT: i16 = 1 << 6;
 const BATCH_LENGTH_MIN: i32 = 49;
 
 /// Who set the timestamps of a batch.

@@ -25,6 +25,7 @@ mod header;
 mod headers;
 mod lz4;
 mod records;
+mod retain;
 mod stamp;
 mod validate;
 mod varint;
@@ -40,7 +41,9 @@ pub use header::{
 };
 pub use headers::{Header, Headers, HeadersIter};
 pub use records::{Record, RecordIter};
+pub use retain::{KeyedRecord, Retained};
 pub use stamp::StampedBatch;
+pub use validate::RecordRules;
 
 #[cfg(test)]
 mod tests;

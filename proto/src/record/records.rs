@@ -24,8 +24,8 @@ pub struct Record {
 pub(super) struct RawRecord<'a> {
     pub(super) timestamp_delta_ms: i64,
     pub(super) offset_delta: i32,
-    key: Option<&'a [u8]>,
-    value: Option<&'a [u8]>,
+    pub(super) key: Option<&'a [u8]>,
+    pub(super) value: Option<&'a [u8]>,
     header_count: usize,
     headers: &'a [u8],
 }

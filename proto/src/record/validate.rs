@@ -9,14 +9,32 @@ use super::{
     varint::Reader,
 };
 
-/// See [`Batch::validate_produced`].
-pub(super) fn produced(batch: &Batch, limit: DecompressLimit) -> Result<(), BatchError> {
+/// Records without a key that an error names at most.
+const KEYLESS_NAMED_MAX: usize = 1000;
+
+/// What a topic asks of each record, beyond what holds for every batch.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct RecordRules {
+    /// Every record needs a key: the topic is compacted.
+    pub keys_required: bool,
+    /// A record with a timestamp below this is refused, in ms; one without a timestamp is not.
+    pub timestamp_min_ms: i64,
+}
+
+impl Default for RecordRules {
+    fn default() -> Self {
+        Self { keys_required: false, timestamp_min_ms: i64::MIN }
+    }
+}
+
+/// See [`Batch::validate_produced_under`].
+pub(super) fn produced(batch: &Batch, limit: DecompressLimit, rules: RecordRules) -> Result<(), BatchError> {
     batch.check_crc()?;
     let header = batch.header();
     header.compression()?;
     check_header(header)?;
     let records = batch.plain_records(limit)?;
-    check_records(header, &records)
+    check_records(header, &records, rules)
 }
 
 fn check_header(header: &BatchHeader) -> Result<(), ProducedProblem> {
@@ -60,15 +78,23 @@ fn check_producer(header: &BatchHeader) -> Result<(), ProducedProblem> {
     Ok(())
 }
 
-fn check_records(header: &BatchHeader, records: &[u8]) -> Result<(), BatchError> {
+fn check_records(header: &BatchHeader, records: &[u8], rules: RecordRules) -> Result<(), BatchError> {
     let mut reader = Reader::new(records, 0);
     let mut actual_ms = i64::MIN;
+    let mut keyless = Vec::new();
     for index in 0..header.record_count {
         let position = reader.position();
-        let timestamp_ms = check_record(header, &mut reader, index)
+        let (timestamp_ms, has_key) = check_record(header, &mut reader, index)
             .map_err(|problem| BatchError::Record { index, position, problem })?;
         if timestamp_ms < NO_TIMESTAMP_MS {
             return Err(ProducedProblem::Timestamp { index, timestamp_ms }.into());
+        }
+        if timestamp_ms < rules.timestamp_min_ms && timestamp_ms != NO_TIMESTAMP_MS {
+            let timestamp_min_ms = rules.timestamp_min_ms;
+            return Err(ProducedProblem::TooOld { index, timestamp_ms, timestamp_min_ms }.into());
+        }
+        if rules.keys_required && !has_key && keyless.len() < KEYLESS_NAMED_MAX {
+            keyless.push(index);
         }
         actual_ms = actual_ms.max(timestamp_ms);
     }
@@ -80,15 +106,19 @@ fn check_records(header: &BatchHeader, records: &[u8]) -> Result<(), BatchError>
     if declared_ms != actual_ms {
         return Err(ProducedProblem::MaxTimestamp { declared_ms, actual_ms }.into());
     }
-    Ok(())
+    if keyless.is_empty() { Ok(()) } else { Err(BatchError::Keyless { indexes: keyless }) }
 }
 
-/// The record's timestamp, once its framing and its offset are right.
-fn check_record(header: &BatchHeader, reader: &mut Reader<'_>, index: i32) -> Result<i64, RecordProblem> {
+/// The record's timestamp and whether it has a key, once its framing and its offset are right.
+fn check_record(
+    header: &BatchHeader,
+    reader: &mut Reader<'_>,
+    index: i32,
+) -> Result<(i64, bool), RecordProblem> {
     let raw = RawRecord::read(reader)?;
     if raw.offset_delta != index {
         let offset_delta = raw.offset_delta;
         return Err(RecordProblem::OffsetDelta { offset_delta, expected_min: index, expected_max: index });
     }
-    header.record_timestamp(raw.timestamp_delta_ms)
+    Ok((header.record_timestamp(raw.timestamp_delta_ms)?, raw.key.is_some()))
 }

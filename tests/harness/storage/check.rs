@@ -1,7 +1,10 @@
 //! Comparing a store with the model: which of the allowed states does each log show? One that shows none of them breaks
 //! I34 (prefix, durable end), I35 (no resurrection), I39 (start never falls) or I17 (epochs).
 
-use super::model::{LogModel, Model};
+use super::{
+    model::{LogModel, Model},
+    reduction::Shows,
+};
 use anyhow::{Context, Result, anyhow, ensure};
 use bytes::{Bytes, BytesMut};
 use cairn_broker::{
@@ -37,8 +40,11 @@ pub(super) fn states_of(store: &Store, model: &Model) -> Result<BTreeMap<u64, Lo
         let mut state = found.cloned().ok_or_else(|| {
             let (start, end, bytes) = (shown.start, shown.end, shown.bytes.len());
             let allowed = describe(history.allowed());
+            let newest = history.allowed().flatten().next();
+            let why = newest.and_then(|state| state.allows(&shown.bytes, Shows::Everything).err());
+            let why = why.map(|why| format!("; of the newest: {why:#}")).unwrap_or_default();
             anyhow!(
-                "log {id} shows {start}..{end} ({bytes} bytes, {}), allowed is {allowed}",
+                "log {id} shows {start}..{end} ({bytes} bytes, {}), allowed is {allowed}{why}",
                 epochs_of(&log)
             )
         })?;
@@ -78,14 +84,7 @@ fn matches(state: &LogModel, log: &Log, shown: &Shown) -> bool {
     }
     let mut state = state.clone();
     state.advance_start(shown.start);
-    let mut rest = &shown.bytes[..];
-    for batch in &state.batches {
-        match rest.strip_prefix(&batch.bytes[..]) {
-            Some(behind) => rest = behind,
-            None => return false,
-        }
-    }
-    rest.is_empty() && epochs_match(&state, log)
+    state.allows(&shown.bytes, Shows::Everything).is_ok() && epochs_match(&state, log)
 }
 
 fn epochs_match(state: &LogModel, log: &Log) -> bool {

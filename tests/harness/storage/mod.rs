@@ -8,6 +8,7 @@ mod crashes;
 mod faults;
 mod model;
 pub mod planted;
+mod reduction;
 mod run;
 mod settings;
 mod workload;

@@ -7,9 +7,12 @@ use cairn_broker::{
     ids::{LogId, Offset},
     storage::{StoreFailure, StoreListener},
 };
-use cairn_proto::record::Batch;
+use cairn_proto::record::{Batch, Record};
 use parking_lot::Mutex;
-use std::{collections::BTreeMap, sync::Arc};
+use std::{
+    collections::BTreeMap,
+    sync::{Arc, OnceLock},
+};
 
 /// A batch of a log.
 #[derive(Debug, PartialEq, Eq)]
@@ -26,6 +29,8 @@ pub struct ModelBatch {
     pub epoch: i32,
     /// The append time stamped into it.
     pub append_time_ms: Option<i64>,
+    /// Its records, once somebody looked at them.
+    pub(super) records: OnceLock<Vec<Record>>,
 }
 
 /// A log in one state.
@@ -41,6 +46,11 @@ pub struct LogModel {
     pub batches: Vec<Arc<ModelBatch>>,
     /// Epochs and where they began.
     pub epochs: Vec<(i32, i64)>,
+    /// What the store was told to be committed: below it the log may be compacted. The batches here stay as they were
+    /// appended; what the store shows may be less, see [`LogModel::allows`].
+    pub committed: i64,
+    /// Whether compaction was ever asked for: nothing that is committed is truncated then.
+    pub may_be_compacted: bool,
 }
 
 impl LogModel {
@@ -76,6 +86,7 @@ impl LogModel {
         let end = self.truncation_end(end);
         self.batches.retain(|batch| batch.end <= end);
         self.end = end;
+        self.committed = self.committed.min(end);
         self.epochs.retain(|(_, begin)| *begin < end);
     }
 
@@ -271,6 +282,22 @@ impl Model {
         if let Some(state) = history.and_then(|history| history.versions.last_mut()?.state.as_mut()) {
             change(state);
         }
+    }
+
+    /// The store is about to be told that a log is committed up to there. Whatever a power cut may leave was committed too.
+    pub(super) fn note_committed(&mut self, log: u64, end: i64) {
+        self.each_allowed(log, |state| state.committed = state.committed.max(end.min(state.end)));
+    }
+
+    /// A log is about to be compacted from now on, now and then.
+    pub(super) fn will_be_compacted(&mut self, log: u64) {
+        self.each_allowed(log, |state| state.may_be_compacted = true);
+    }
+
+    fn each_allowed(&mut self, log: u64, mut change: impl FnMut(&mut LogModel)) {
+        let Some(history) = self.logs.get_mut(&log) else { return };
+        let allowed = history.versions.iter_mut().skip(history.floor);
+        allowed.filter_map(|version| version.state.as_mut()).for_each(&mut change);
     }
 
     /// The store has said that everything so far is durable.

@@ -25,7 +25,7 @@ use rand_chacha::ChaCha8Rng;
 use std::{
     collections::{BTreeMap, VecDeque},
     path::PathBuf,
-    sync::Arc,
+    sync::{Arc, OnceLock},
 };
 
 /// Which errors of the store are answers and not findings.
@@ -117,6 +117,9 @@ impl Run {
 
     pub(super) fn give_options(&mut self, id: u64) -> Result<()> {
         let options = log_options(&mut self.random);
+        if options.compaction.is_some() {
+            self.model.0.lock().will_be_compacted(id);
+        }
         self.log(id)?.set_options(options.clone());
         self.options.insert(id, options);
         Ok(())
@@ -180,6 +183,7 @@ impl Run {
             end: stamped.header().next_offset(),
             epoch,
             append_time_ms,
+            records: OnceLock::new(),
         }
     }
 
@@ -259,7 +263,11 @@ impl Run {
         self.next_log += 1;
         let options = log_options(&mut self.random);
         self.options.insert(id, options.clone());
+        let is_compacted = options.compaction.is_some();
         self.model.0.lock().will_create(id, 0);
+        if is_compacted {
+            self.model.0.lock().will_be_compacted(id);
+        }
         match self.store()?.create_log(LogId(id), Offset::ZERO, options) {
             Ok(_) => {}
             Err(AppendError::Failed(failure)) => self.settle_failure(&failure)?,

@@ -1,6 +1,6 @@
 //! Sizes so small that rolls, laps, checkpoints and full rings happen in every run.
 
-use cairn_broker::storage::{JournalOptions, LogOptions, StoreOptions};
+use cairn_broker::storage::{CompactionOptions, CompactorOptions, JournalOptions, LogOptions, StoreOptions};
 use rand::Rng;
 use rand_chacha::ChaCha8Rng;
 use std::time::Duration;
@@ -42,6 +42,8 @@ pub fn small_store_options() -> StoreOptions {
         reserve_bytes: 48 << 10,
         reserve_for_appends: false,
         producer_expiry_ms: 24 * 60 * 60 * 1000,
+        // A map of 16 keys at least; pieces of 64 KiB, so that other things happen in between.
+        compaction: CompactorOptions { memory_bytes: 0, bytes_per_second: 1 << 20, interval: Duration::ZERO },
         ..StoreOptions::default()
     }
 }
@@ -53,6 +55,12 @@ pub(super) fn log_options(random: &mut ChaCha8Rng) -> LogOptions {
         segment_ms: random.random_bool(0.3).then_some(60_000),
         retention_bytes: random.random_bool(0.5).then(|| random.random_range(2_000..12_000)),
         retention_ms: random.random_bool(0.3).then_some(120_000),
+        compaction: random.random_bool(0.5).then(|| CompactionOptions {
+            dirty_ratio_min_millionths: random.random_range(0..600_000),
+            lag_min_ms: if random.random_bool(0.2) { 30_000 } else { 0 },
+            lag_max_ms: random.random_bool(0.3).then_some(90_000),
+            delete_retention_ms: random.random_range(0..60_000),
+        }),
         batch_bytes_max: 1 << 20,
         stamp_append_time: random.random_bool(0.2),
     }

@@ -48,7 +48,7 @@ impl Coded for ProduceError {
             Self::Corrupt(_) => ErrorCode::CorruptBatch,
             Self::Invalid(_) => ErrorCode::InvalidRecord,
             Self::TooLarge { .. } | Self::BeyondJournal { .. } => ErrorCode::BatchTooLarge,
-            Self::InvalidTimestamp { .. } => ErrorCode::InvalidTimestamp,
+            Self::InvalidTimestamp { .. } | Self::TimestampTooOld(_) => ErrorCode::InvalidTimestamp,
             Self::OutOfOrderSequence { .. } => ErrorCode::OutOfOrderSequence,
             Self::ProducerFenced { .. } => ErrorCode::ProducerFenced,
             Self::NotEnoughReplicas { .. } => ErrorCode::NotEnoughReplicas,

@@ -68,6 +68,7 @@ pub(super) fn type_number(config_type: ConfigType) -> i8 {
         ConfigType::Text => 2,
         ConfigType::Int => 3,
         ConfigType::Long => 5,
+        ConfigType::Double => 6,
         ConfigType::List => 7,
     }
 }

@@ -59,7 +59,7 @@ impl Coded for ProduceError {
             }
             Self::Invalid(_) => ErrorCode::INVALID_RECORD,
             Self::TooLarge { .. } | Self::BeyondJournal { .. } => ErrorCode::MESSAGE_TOO_LARGE,
-            Self::InvalidTimestamp { .. } => ErrorCode::INVALID_TIMESTAMP,
+            Self::InvalidTimestamp { .. } | Self::TimestampTooOld(_) => ErrorCode::INVALID_TIMESTAMP,
             Self::OutOfOrderSequence { .. } => ErrorCode::OUT_OF_ORDER_SEQUENCE_NUMBER,
             Self::ProducerFenced { .. } => ErrorCode::INVALID_PRODUCER_EPOCH,
             // Certainly not appended, and every client tries again a little later.

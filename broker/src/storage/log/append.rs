@@ -34,7 +34,7 @@ impl Log {
         }
         let header = batch.header();
         if let Verdict::Duplicate { base_offset, end_offset, append_time_ms } =
-            state.producers.check(header, state.start > Offset::ZERO)?
+            state.producers.check(header, state.may_lack_producers())?
         {
             return Ok(Appended { base_offset, end_offset, append_time_ms, duplicate: true });
         }
@@ -142,6 +142,9 @@ impl Log {
         segment.allocate(&engine.files, &open, bytes)?;
         seal(state);
         state.segments.push(segment);
+        if state.options.compaction.is_some() {
+            engine.compactor.note(log);
+        }
         Ok((open, 0))
     }
 }
@@ -179,7 +182,7 @@ fn new_segment(
         state.has_directory = true;
     }
     let mut segment = Segment::new(base, engine.options.index_interval_bytes, now_ms);
-    let open = engine.files.create_segment(log, base)?;
+    let open = engine.files.create_segment(log, segment.id())?;
     state.names_changed += 1;
     segment.open = Arc::downgrade(&open);
     segment.generation = engine.files.next_generation();

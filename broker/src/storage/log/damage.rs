@@ -52,7 +52,7 @@ impl Log {
             return Found::Overtaken;
         }
         let to = self.readable_behind(plan, &bad);
-        let file = self.engine.files.file(self.core.id, LogFile::Segment(plan.base));
+        let file = self.engine.files.file(self.core.id, LogFile::Segment(plan.id));
         let BadBatch { offset: from, position, detail, .. } = bad;
         let range = DamagedRange { from, to, file, position, detail };
         let mut state = self.core.state.lock();
@@ -125,7 +125,7 @@ impl Log {
     }
 
     fn index_from_file(&self, plan: &Plan) -> Option<Index> {
-        let path = self.engine.files.file(self.core.id, LogFile::Index(plan.base));
+        let path = self.engine.files.file(self.core.id, LogFile::Index(plan.id));
         let interval = self.engine.options.index_interval_bytes;
         let read = read_file(&*self.engine.files.disk, &path, INDEX_BYTES_MAX);
         let problem = match read {

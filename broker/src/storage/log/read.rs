@@ -9,6 +9,7 @@ use crate::{
         engine::load,
         files::OpenSegment,
         index::Index,
+        layout::SegmentId,
         log::damage::Found,
         segment::Segment,
         state::LogState,
@@ -26,6 +27,7 @@ const ATTEMPTS_MAX: usize = 20;
 /// Where to read, as of one moment.
 pub(in crate::storage) struct Plan {
     pub(in crate::storage) base: Offset,
+    pub(in crate::storage) id: SegmentId,
     pub(in crate::storage) generation: u32,
     open: Option<Arc<OpenSegment>>,
     index: PlanIndex,
@@ -56,13 +58,18 @@ impl Log {
             Residency::Required => Paging::Resident,
             Residency::MayBlock => Paging::Read,
         };
+        let mut wanted = wanted;
         for _ in 0..ATTEMPTS_MAX {
             let bound = wanted.bound.min(load(&self.core.end));
-            let wanted = Wanted { bound, ..wanted };
+            wanted = Wanted { bound, ..wanted };
             let Some(plan) = self.plan(wanted, paging)? else {
                 return Ok(ReadRun { bytes: Bytes::new(), next_offset: wanted.offset });
             };
             match self.run(&plan, wanted) {
+                // The offsets up to there belong to no batch.
+                Ok(run) if run.bytes.is_empty() && run.next_offset > wanted.offset => {
+                    wanted.offset = run.next_offset;
+                }
                 Ok(run) => return Ok(run),
                 Err(WalkError::WouldBlock) => return Err(ReadError::WouldBlock),
                 Err(error) => match self.explain(&plan, error) {
@@ -102,8 +109,19 @@ impl Log {
         let open = self.open(plan)?;
         let stretch = self.placed(plan, &open, |index| index.lookup(wanted.offset))?;
         let mut walk = Walk::new(&*open.file, stretch);
-        while let Some(header) = walk.peek()?.filter(|header| header.next_offset() <= wanted.offset.get()) {
-            walk.pass(&header);
+        let first = loop {
+            match walk.peek()? {
+                Some(header) if header.next_offset() <= wanted.offset.get() => walk.pass(&header),
+                first => break first,
+            }
+        };
+        // Behind missing offsets it goes on in another segment, or in another epoch than the plan was made for.
+        let elsewhere = match first {
+            None => Some(stretch.end),
+            Some(header) => Some(Offset(header.base_offset)).filter(|base| *base >= plan.epoch_end),
+        };
+        if let Some(offset) = elsewhere {
+            return Ok(ReadRun { bytes: Bytes::new(), next_offset: offset.min(wanted.bound) });
         }
         let from = walk.position;
         let mut next_offset = wanted.offset;
@@ -146,7 +164,7 @@ impl Log {
         if plan.stretch.paging == Paging::Resident {
             return Err(WalkError::WouldBlock);
         }
-        let open = self.engine.files.open_segment(self.core.id, plan.base).map_err(WalkError::Disk)?;
+        let open = self.engine.files.open_segment(self.core.id, plan.id).map_err(WalkError::Disk)?;
         let mut state = self.core.state.lock();
         let segment = state.segment_of_base(plan.base);
         if let Some(segment) = segment.filter(|segment| segment.generation == plan.generation) {
@@ -191,6 +209,7 @@ impl Plan {
         let behind = epochs.partition_point(|entry| entry.start <= offset);
         Self {
             base: segment.base,
+            id: segment.id(),
             generation: segment.generation,
             open: segment.opened(),
             index: if on_disk { PlanIndex::OnDisk } else { PlanIndex::Placed },

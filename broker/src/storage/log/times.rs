@@ -109,7 +109,9 @@ impl Log {
                 break;
             }
             let inside = header.base_offset >= start.get() && header.next_offset() <= bound.get();
-            if inside {
+            if header.record_count == 0 {
+                // Compaction left nothing of it but its place.
+            } else if inside {
                 greatest = greatest.max(header.max_timestamp_ms);
             } else if header.next_offset() > start.get() && header.max_timestamp_ms > greatest {
                 let batch = walk.batch(&header, None)?;

@@ -31,6 +31,7 @@ impl Log {
     pub(super) fn truncate_to(&self, end: Offset) -> Result<(), TruncateError> {
         let (engine, log) = (&*self.engine, self.core.id);
         let _changing = self.core.changing.lock();
+        self.settle_replaced()?;
         let mut state = self.core.state.lock();
         if let Some(failure) = engine.journal.failure() {
             return Err(failure.into());
@@ -63,7 +64,7 @@ impl Log {
             Some(StorePlant::TruncateNotJournaled) => {
                 FrameBody::LogStart { start: state.start, cause: DeletionCause::Retention }
             }
-            None => body,
+            _ => body,
         };
         let sequence = engine.enqueue(log, &mut state, body)?;
         self.core.journaled.cut(sequence, end);
@@ -78,6 +79,25 @@ impl Log {
         engine.touch(log, &mut state);
         self.swap(&mut state, end, position, copy).map_err(|error| engine.fail(error))?;
         self.core.publish(&state);
+        Ok(())
+    }
+
+    /// A checkpoint knows what compaction has put in place before the log is cut: a start that still found the older files
+    /// would cut them elsewhere, and what was appended behind the cut would not fit.
+    fn settle_replaced(&self) -> Result<(), TruncateError> {
+        let engine = &*self.engine;
+        let is_pending = || {
+            // One that is being written has taken notice of them already, and may still be refused.
+            drop(engine.checkpoint.lock());
+            !self.core.state.lock().replaced.is_empty()
+        };
+        if is_pending() {
+            engine.write_checkpoint()?;
+            if is_pending() {
+                let detail = "a checkpoint has to come before the truncation";
+                return Err(TruncateError::NoSpace(std::sync::Arc::new(engine.no_space(detail))));
+            }
+        }
         Ok(())
     }
 
@@ -134,7 +154,7 @@ impl Log {
                 files.forget(&open);
             }
             files.remove(log, segment.name())?;
-            files.remove(log, LogFile::Index(segment.base))?;
+            files.remove(log, segment.index_name())?;
         }
         for snapshot in state.snapshots.extract_if(.., |at| *at > end) {
             files.remove(log, LogFile::Producers(snapshot))?;
@@ -151,7 +171,7 @@ impl Log {
             segment.generation = files.next_generation();
             segment.allocated = 0;
             segment.synced_bytes = segment.bytes;
-            files.remove(log, LogFile::Index(segment.base))?;
+            files.remove(log, segment.index_name())?;
             cut_index(files, log, segment)?;
         }
         if state.producers.reaches_beyond(end) {

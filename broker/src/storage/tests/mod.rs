@@ -3,6 +3,7 @@
 
 #![expect(clippy::disallowed_methods, reason = "these tests look at the files behind the store's back")]
 
+mod compacting;
 mod damage;
 mod deleting;
 mod healing;

@@ -11,7 +11,7 @@ use crate::{
         hole::DETAIL,
         index::Index,
         journal::{Scan, check},
-        layout::{JOURNAL_DIRECTORY, LOGS_DIRECTORY, LogFile, log_directory, log_of_directory},
+        layout::{JOURNAL_DIRECTORY, LOGS_DIRECTORY, LogFile, SegmentId, log_directory, log_of_directory},
         producers::Producers,
         state::LogState,
     },
@@ -132,7 +132,7 @@ fn verify_log(
     let directory = log_directory(store, log);
     for hole in &state.holes {
         verification.report.damage.push(VerifyDamage {
-            file: directory.join(LogFile::Segment(hole.segment).name()),
+            file: directory.join(LogFile::Segment(SegmentId::appended(hole.segment)).name()),
             position: hole.position,
             offsets: Some((hole.from, hole.to)),
             detail: DETAIL.to_string(),
@@ -148,7 +148,7 @@ fn verify_log(
             SegmentCheck { path: &path, segment, epochs: &state.epochs, cut: tail.end, may_have_more };
         check.run(verification)?;
         if segment.index_on_disk > 0 && segment.end <= tail.end {
-            verify_small(verification, &directory.join(LogFile::Index(segment.base).name()), |sealed| {
+            verify_small(verification, &directory.join(segment.index_name().name()), |sealed| {
                 let interval = StoreOptions::default().index_interval_bytes;
                 Index::decode_file(sealed, segment.base, interval)
                     .map(|_| ())

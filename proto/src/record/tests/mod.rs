@@ -6,5 +6,6 @@ mod damage;
 mod golden;
 mod oracle;
 mod refusals;
+mod retain;
 mod samples;
 mod varints;

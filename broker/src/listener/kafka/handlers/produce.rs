@@ -17,10 +17,13 @@ use bytes::Bytes;
 use cairn_proto::{
     kafka::{
         ErrorCode, Frame,
-        produce::{self as wire, PartitionProduceResponse, ProduceResponse, TopicProduceResponse},
+        produce::{
+            self as wire, BatchIndexAndErrorMessage, PartitionProduceResponse, ProduceResponse,
+            TopicProduceResponse,
+        },
         response_frame,
     },
-    record::{BatchHeader, Compression},
+    record::{BatchError, BatchHeader, Compression},
 };
 use std::time::Duration;
 
@@ -182,12 +185,25 @@ fn answered(index: i32, outcome: Option<Result<Produced, ProduceError>>) -> Part
             log_start_offset: produced.log_start.get(),
             ..Default::default()
         },
-        Some(Err(error)) => failed(index, error.code(), error.to_string()),
+        Some(Err(error)) => {
+            let record_errors = record_errors(&error);
+            PartitionProduceResponse { record_errors, ..failed(index, error.code(), error.to_string()) }
+        }
         None => {
             let message = "not acknowledged in time; the batch may be in the log";
             failed(index, ErrorCode::REQUEST_TIMED_OUT, message.into())
         }
     }
+}
+
+/// The records that a batch was refused for, where the others were right.
+fn record_errors(error: &ProduceError) -> Vec<BatchIndexAndErrorMessage> {
+    let ProduceError::Invalid(BatchError::Keyless { indexes }) = error else { return Vec::new() };
+    let one = |batch_index: &i32| BatchIndexAndErrorMessage {
+        batch_index: *batch_index,
+        batch_index_error_message: Some("a record of a compacted topic needs a key".into()),
+    };
+    indexes.iter().map(one).collect()
 }
 
 fn failed(index: i32, error_code: ErrorCode, message: String) -> PartitionProduceResponse {
