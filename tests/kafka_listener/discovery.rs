@@ -9,6 +9,7 @@ use cairn_proto::kafka::{
     metadata::{MetadataRequest, MetadataRequestTopic},
 };
 use cairn_tests::kafka::{expect_code, metadata_request};
+use std::time::Duration;
 
 const TIER_1: [ApiKey; 10] = [
     ApiKey::Produce,
@@ -108,6 +109,29 @@ async fn metadata_in_every_version() -> Result<()> {
     }
     let none = MetadataRequest { topics: Some(Vec::new()), ..Default::default() };
     ensure!(served.kafka.call(12, &none).await?.topics.is_empty(), "no topic was asked for");
+    served.end().await
+}
+
+/// librdkafka leaves four bytes for the count of topics when it asks for all of them in a flexible version.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn all_topics_with_a_count_of_four_bytes() -> Result<()> {
+    let mut served = Served::begin().await?;
+    served.kafka.create_topic("known", 3).await?;
+    for version in 9..=12 {
+        let mut request = b"\0\0\0\x19\0\x03\0\x0c\0\0\0\x07\0\x07rdkafka\0\0\0\0\0\x01\0\0".to_vec();
+        request[7] = version;
+        if version < 11 {
+            // One flag more.
+            request.insert(26, 0);
+            request[3] += 1;
+        }
+        served.kafka.send_bytes(&request).await?;
+        let (number, response) = served.kafka.receive::<MetadataRequest>(version.into()).await?;
+        ensure!(number == 7 && response.topics.len() == 1, "{version}: {response:?}");
+    }
+    // Other bytes behind a message stay refused.
+    served.kafka.send_bytes(b"\0\0\0\x19\0\x03\0\x0c\0\0\0\x07\0\x07rdkafka\0\0\x01\0\0\x01\0\0").await?;
+    served.kafka.closed(Duration::from_secs(10)).await?;
     served.end().await
 }
 

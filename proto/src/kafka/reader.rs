@@ -56,6 +56,12 @@ impl Reader {
         self.end.saturating_sub(self.position)
     }
 
+    /// What has not been read, as a slice of the frame.
+    #[must_use]
+    pub fn rest(&self) -> Bytes {
+        self.frame.slice(self.position..self.end.max(self.position))
+    }
+
     /// Holds the message to have ended here.
     ///
     /// # Errors

@@ -10,6 +10,7 @@ use crate::{
     clock::Monotonic,
     service::{Context, ListenerKind, MemoryPermit, Principal, Refusal},
 };
+use bytes::Bytes;
 use cairn_proto::kafka::{
     ApiKey, DecodeError, EncodeError, Frame, Reader, RequestBody, RequestHeader, ResponseBody,
     api_versions::ApiVersionsResponse, response_frame,
@@ -24,6 +25,9 @@ const DECODED_BYTES_MAX: usize = 8 << 20;
 /// Longer names are cut.
 const CLIENT_ID_CHARACTERS_MAX: usize = 255;
 
+/// MetadataRequest writes its count of topics as a varint since this version.
+const METADATA_FLEXIBLE_SINCE: i16 = 9;
+
 /// Why a request gets no reply. The connection cannot go on.
 #[derive(Debug, thiserror::Error)]
 pub(super) enum AnsweringError {
@@ -37,6 +41,15 @@ pub(super) enum AnsweringError {
     Silenced,
     #[error(transparent)]
     Refused(#[from] Refusal),
+}
+
+/// The body that librdkafka means when it asks for all topics: it leaves four bytes of zeros for the count of topics where
+/// a varint of one byte stands, and three flags behind it (seen in 2.12 and 2.16). Apache Kafka does not look at what is
+/// behind a message; we do, and let this one through.
+fn all_topics_in_four_bytes(version: i16, body: &Bytes) -> Option<Bytes> {
+    let meant = || body.slice(3..);
+    (version >= METADATA_FLEXIBLE_SINCE && matches!(**body, [0, 0, 0, 0, _, _, 0] | [0, 0, 0, 0, _, _, _, 0]))
+        .then(meant)
 }
 
 /// What a request leads to.
@@ -86,6 +99,11 @@ impl Call {
             }
             return Err(AnsweringError::NotServed { api: header.api_key, version });
         };
+        if api == ApiKey::Metadata
+            && let Some(meant) = all_topics_in_four_bytes(version, &reader.rest())
+        {
+            reader = Reader::new(meant, DECODED_BYTES);
+        }
         let body = RequestBody::decode(api, version, &mut reader)?;
         let context = context(header.client_id);
         match body {
