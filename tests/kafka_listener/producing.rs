@@ -10,7 +10,7 @@ use cairn_proto::{
         metadata::MetadataRequest,
         produce::{PartitionProduceData, ProduceRequest},
     },
-    record::{BatchOptions, Compression},
+    record::{Batch, BatchOptions, Compression, HEADER_BYTES},
 };
 use cairn_tests::{
     kafka::{Fetch, KafkaConnection, expect_code, produce_request},
@@ -28,6 +28,27 @@ async fn content(kafka: &mut KafkaConnection, topic_id: Uuid) -> Result<(i64, By
     let data = kafka.fetch(16, &fetch).await?;
     expect_code(data.error_code, ErrorCode::NONE, "Fetch")?;
     Ok((data.high_watermark, data.records.context("records")?))
+}
+
+/// rskafka rounds the records' timestamps and the batch's differently.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_max_timestamp_that_is_not_the_records_is_put_right() -> Result<()> {
+    const MAX_TIMESTAMP: std::ops::Range<usize> = 35..43;
+    let mut served = Served::begin().await?;
+    let topic_id = served.kafka.create_topic(TOPIC, 1).await?;
+    let right = batch(&[b"one", b"two"])?;
+    let mut sent = right.to_vec();
+    let later_ms = i64::from_be_bytes(sent[MAX_TIMESTAMP].try_into()?) + 1;
+    sent[MAX_TIMESTAMP].copy_from_slice(&later_ms.to_be_bytes());
+    wire::repair_checksum(&mut sent);
+    let result = served.kafka.produce(PRODUCE, TOPIC, sent.into()).await?;
+    expect_code(result.error_code, ErrorCode::NONE, "a millisecond ahead")?;
+    let (high_watermark, mut stored) = content(&mut served.kafka, topic_id).await?;
+    let stored = Batch::split_first(&mut stored)?.context("a batch")?;
+    stored.check_crc()?;
+    ensure!(high_watermark == 2 && stored.body() == right[HEADER_BYTES..], "{stored:?}");
+    ensure!(stored.header().max_timestamp_ms == later_ms - 1, "{stored:?}");
+    served.end().await
 }
 
 /// Trap 7.

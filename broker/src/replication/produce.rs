@@ -77,8 +77,15 @@ impl LaneWork {
             }
         }
         let now_ms = settings.timestamp_before_max_ms.map(|_| self.clock.wall_ms());
-        batch.validate_produced_under(self.limit, settings.rules(now_ms)).map_err(refusal)?;
-        Ok(batch)
+        match batch.validate_produced_under(self.limit, settings.rules(now_ms)) {
+            Ok(()) => Ok(batch),
+            // Clients round: rskafka's header is now and then a millisecond ahead. It is last in the order of what is
+            // wrong with a batch, and Apache Kafka puts it right as well.
+            Err(BatchError::Produced(ProducedProblem::MaxTimestamp { actual_ms, .. })) => {
+                Ok(batch.with_max_timestamp(actual_ms))
+            }
+            Err(error) => Err(refusal(error)),
+        }
     }
 
     /// Blocks until the new start is durable: the lane's other partitions wait for one sync.

@@ -139,6 +139,16 @@ impl Batch {
         super::validate::produced(self, limit, rules)
     }
 
+    /// This batch with the greatest timestamp of its records in its header, where [`ProducedProblem::MaxTimestamp`] tells
+    /// of another. This copies.
+    ///
+    /// [`ProducedProblem::MaxTimestamp`]: super::ProducedProblem::MaxTimestamp
+    #[must_use]
+    pub fn with_max_timestamp(&self, max_timestamp_ms: i64) -> Self {
+        let changed = StampedBatch::with_max_timestamp(&self.header, self.body(), max_timestamp_ms);
+        Self { header: *changed.header(), bytes: changed.to_bytes() }
+    }
+
     /// This batch at its place in a log. With an append time, that becomes the timestamp of every record.
     #[must_use]
     pub fn stamp(&self, base_offset: i64, leader_epoch: i32, append_time_ms: Option<i64>) -> StampedBatch {

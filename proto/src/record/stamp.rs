@@ -37,6 +37,14 @@ impl StampedBatch {
         Self { header, header_bytes, body }
     }
 
+    /// The batch as it was sent, but for the greatest timestamp in its header.
+    pub(super) fn with_max_timestamp(sent: &BatchHeader, body: Bytes, max_timestamp_ms: i64) -> Self {
+        let mut header = BatchHeader { max_timestamp_ms, ..*sent };
+        let (old, new) = (sent.encode(), header.encode());
+        header.crc = checksum::replace_prefix(sent.crc, covered(&old), covered(&new), body.len());
+        Self { header, header_bytes: header.encode(), body }
+    }
+
     /// The header with everything stamped.
     #[must_use]
     pub fn header(&self) -> &BatchHeader {

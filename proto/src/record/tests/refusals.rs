@@ -69,6 +69,20 @@ fn headers_that_cannot_be() {
 }
 
 #[test]
+fn a_max_timestamp_is_put_right() {
+    for compression in Compression::ALL {
+        let batch = small(compression);
+        let right = batch.header().max_timestamp_ms;
+        for wrong in [right + 1, right - 1] {
+            let sent = Batch::parse(with_header(&batch, |header| header.max_timestamp_ms = wrong)).unwrap();
+            let problem = ProducedProblem::MaxTimestamp { declared_ms: wrong, actual_ms: right };
+            assert_eq!(sent.validate_produced(LIMIT), Err(problem.into()));
+            assert_eq!(sent.with_max_timestamp(right), batch);
+        }
+    }
+}
+
+#[test]
 fn batches_that_no_producer_may_send() {
     let batch = small(Compression::None);
     let refused = |change: fn(&mut BatchHeader)| match validate(with_header(&batch, change)) {
