@@ -102,11 +102,15 @@ fn check_records(header: &BatchHeader, records: &[u8], rules: RecordRules) -> Re
         let extra_bytes = reader.remaining();
         return Err(BatchError::BytesAfterRecords { record_count: header.record_count, extra_bytes });
     }
+    if !keyless.is_empty() {
+        return Err(BatchError::Keyless { indexes: keyless });
+    }
+    // The last of all: who puts it right has a batch that may be sent.
     let declared_ms = header.max_timestamp_ms;
     if declared_ms != actual_ms {
         return Err(ProducedProblem::MaxTimestamp { declared_ms, actual_ms }.into());
     }
-    if keyless.is_empty() { Ok(()) } else { Err(BatchError::Keyless { indexes: keyless }) }
+    Ok(())
 }
 
 /// The record's timestamp and whether it has a key, once its framing and its offset are right.
