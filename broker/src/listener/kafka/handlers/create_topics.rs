@@ -97,7 +97,9 @@ fn check_name(call: &Call, name: &str) -> Result<(), Problem> {
     let broker = &call.shared.broker;
     let image = broker.cluster(&call.context).map_err(|refusal| (refusal.code(), refusal.to_string()))?;
     if !is_topic_name(name) {
-        return Err((ErrorCode::INVALID_TOPIC_EXCEPTION, format!("{name:?} is not a topic name")));
+        // Without the name, which may be as long as any text of the protocol: more would not fit.
+        let message = "a topic name has 1 to 249 letters a-z A-Z, digits, '.', '_' and '-', and is not '.' or '..'";
+        return Err((ErrorCode::INVALID_TOPIC_EXCEPTION, message.into()));
     }
     match image.topic_by_name(name) {
         Some(_) => Err((ErrorCode::TOPIC_ALREADY_EXISTS, format!("topic {name} exists"))),
