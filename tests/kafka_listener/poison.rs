@@ -127,18 +127,29 @@ impl std::fmt::Display for Case {
 }
 
 async fn hold_one(address: String, case: Case) -> Result<()> {
-    let answer = outcome(&address, &case.bytes, case.waits).await.with_context(|| format!("{case}"))?;
+    let outcome = outcome(&address, &case.bytes, case.waits).await.with_context(|| format!("{case}"))?;
+    let Outcome { answer, ended } = outcome;
     let answers = frames(&answer).with_context(|| format!("{case}: answered with {answer:?}"))?;
     for frame in &answers {
         understood(&case, frame).with_context(|| format!("{case}: answered with {frame:?}"))?;
     }
     let found = if answers.is_empty() { Expected::Closed } else { Expected::Answered };
     ensure!(case.expected == Expected::Either || case.expected == found, "{case}: {found:?}");
+    let waited = found == Expected::Answered || case.waits < PATIENCE;
+    ensure!(ended || waited, "{case}: still open after {PATIENCE:?}");
     Ok(())
 }
 
-/// Everything that comes back until the connection closes.
-async fn outcome(address: &str, bytes: &[u8], waits: Duration) -> Result<Vec<u8>> {
+/// What came of a request.
+#[derive(Debug)]
+struct Outcome {
+    /// Everything that came back until the connection closed.
+    answer: Vec<u8>,
+    /// Whether the broker ended it, before the client did.
+    ended: bool,
+}
+
+async fn outcome(address: &str, bytes: &[u8], waits: Duration) -> Result<Outcome> {
     let mut stream = TcpStream::connect(address).await?;
     stream.set_nodelay(true)?;
     // The broker may close while it is being written to.
@@ -146,12 +157,12 @@ async fn outcome(address: &str, bytes: &[u8], waits: Duration) -> Result<Vec<u8>
     read_to_end(&mut stream, waits).await
 }
 
-async fn read_to_end(stream: &mut TcpStream, waits: Duration) -> Result<Vec<u8>> {
+async fn read_to_end(stream: &mut TcpStream, waits: Duration) -> Result<Outcome> {
     let mut answer = Vec::new();
     let latest = Instant::now() + waits;
     while !frames(&answer).is_ok_and(|frames| !frames.is_empty()) {
         match timeout_at(latest, stream.read_buf(&mut answer)).await {
-            Ok(Ok(0) | Err(_)) => return Ok(answer),
+            Ok(Ok(0) | Err(_)) => return Ok(Outcome { answer, ended: true }),
             Ok(Ok(_)) => {}
             Err(_elapsed) => break,
         }
@@ -159,7 +170,7 @@ async fn read_to_end(stream: &mut TcpStream, waits: Duration) -> Result<Vec<u8>>
     let _ = stream.shutdown().await;
     // A reset is an end as well.
     let _ = timeout(PATIENCE, stream.read_to_end(&mut answer)).await.context("the connection hangs")?;
-    Ok(answer)
+    Ok(Outcome { answer, ended: false })
 }
 
 /// The bytes as whole frames.
@@ -360,7 +371,7 @@ async fn what_is_not_served_closes_and_what_is_empty_is_answered() -> Result<()>
     // The versions themselves can be asked for in any version.
     for version in [i16::MIN, -1, 5, 99, i16::MAX] {
         let bytes = with(ApiKey::ApiVersions.number(), version, b"\xff\xfe\xfd")?;
-        let answer = outcome(poisoned.served.broker.kafka_address(), &bytes, PATIENCE).await?;
+        let answer = outcome(poisoned.served.broker.kafka_address(), &bytes, PATIENCE).await?.answer;
         let frame = frames(&answer)?.into_iter().next().context("an answer")?;
         let mut reader = Reader::new(frame, 1 << 20);
         ResponseHeader::decode(&mut reader, ApiKey::ApiVersions, 0)?;
@@ -501,7 +512,7 @@ async fn one_byte_at_a_time() -> Result<()> {
             stream.write_all(&[byte]).await?;
         }
         let waits = if answers_when_empty(*api) { PATIENCE } else { GIVEN_UP_AFTER };
-        let answers = frames(&read_to_end(&mut stream, waits).await?)?;
+        let answers = frames(&read_to_end(&mut stream, waits).await?.answer)?;
         ensure!(answers.len() == usize::from(answers_when_empty(*api)), "{api} {version}: {answers:?}");
     }
     let mut dripping = JoinSet::new();
@@ -520,7 +531,7 @@ async fn one_byte_at_a_time() -> Result<()> {
             }
             ensure!(begun.elapsed() < PATIENCE, "{api}: still taken after {:?}", begun.elapsed());
             let rest = read_to_end(&mut stream, PATIENCE).await?;
-            ensure!(rest.is_empty(), "{api}: {rest:?}");
+            ensure!(rest.ended && rest.answer.is_empty(), "{api}: {rest:?}");
             anyhow::Ok(())
         });
     }
