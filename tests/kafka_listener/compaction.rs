@@ -97,7 +97,7 @@ async fn await_compaction(
 
 /// Trap 11.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn the_last_record_of_each_key_is_there_and_reads_go_over_what_is_not() -> Result<()> {
+async fn trap_11_the_last_record_of_each_key_is_there_and_reads_go_over_what_is_not() -> Result<()> {
     let mut served = Served::begin_with(OFTEN).await?;
     let client = make_topic(&served.broker, &[]).await?;
     let mut newest = BTreeMap::new();
@@ -176,7 +176,7 @@ async fn a_key_without_a_value_is_deleted_and_then_gone() -> Result<()> {
 
 /// Trap 20.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn records_without_a_key_are_refused_one_by_one() -> Result<()> {
+async fn trap_20_records_without_a_key_are_refused_one_by_one() -> Result<()> {
     let mut served = Served::begin().await?;
     let client = make_topic(&served.broker, &[]).await?;
     let pairs = [(Some("a"), Some("1")), (None, Some("2")), (Some(""), None), (None, None)];
