@@ -83,6 +83,7 @@ impl Committer {
                 // The witness is a frame like any other; nobody waits for it.
                 queue.frames.push_back(Frame { log: LogId(0), body: FrameBody::Synced });
                 queue.bytes += super::frame_codec::FRAME_HEADER_BYTES;
+                queue.queued_bytes += super::frame_codec::FRAME_HEADER_BYTES;
                 queue.ring_bytes += shared.block_bytes;
                 queue.next_sequence += 1;
             }
@@ -95,6 +96,8 @@ impl Committer {
                     &ring,
                     (shared.options.group_bytes_max, shared.block_bytes),
                 );
+                queue.queued_bytes -= bytes.bytes;
+                queue.last_group_frames = self.group.len();
                 return Ok(Gathered::Group(bytes));
             }
             let Some((file, header)) = ring.next_lap(first_bytes) else {

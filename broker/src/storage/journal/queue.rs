@@ -10,6 +10,13 @@ use std::{collections::VecDeque, time::Duration};
 
 /// A ring that is full and stays as it is for so long needs help.
 const RING_WAIT: Duration = Duration::from_millis(20);
+/// A group of so many frames was filled by several writers, or by one that does not wait for each: more will come, and the
+/// next group waits for as many. A writer that is alone and waits is never made to wait longer.
+const COMPANY_FRAMES: usize = 4;
+/// A group of so many bytes is large enough to go at once.
+const COMPANY_BYTES: usize = 256 << 10;
+/// Nobody waits longer for company: less than a write and its sync take on most disks.
+const COMPANY_WAIT: Duration = Duration::from_millis(1);
 
 /// How far the journal is from its end.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -39,6 +46,12 @@ pub(super) struct State {
     pub(super) blocked: bool,
     /// A group was synced then, and nothing has followed it.
     pub(super) unwitnessed_since: Option<Monotonic>,
+    /// Frames of the last group.
+    pub(super) last_group_frames: usize,
+    /// The committer waits for company: a frame that does not complete it need not wake anybody.
+    is_gathering: bool,
+    /// Bytes of the frames in the queue.
+    pub(super) queued_bytes: usize,
     pub(super) stage: Stage,
 }
 
@@ -49,6 +62,11 @@ impl State {
 
     pub(super) fn is_ring_full(&self) -> bool {
         self.blocked || self.append_room <= self.ring_bytes
+    }
+
+    /// Whether the next group is as large as the last one, or large enough.
+    fn is_company_here(&self) -> bool {
+        self.frames.len() >= self.last_group_frames || self.queued_bytes >= COMPANY_BYTES
     }
 
     /// How long until the last group needs a witness; `None` when it has one.
@@ -83,6 +101,9 @@ impl Queue {
             append_room,
             blocked: false,
             unwitnessed_since: None,
+            last_group_frames: 0,
+            is_gathering: false,
+            queued_bytes: 0,
             stage: Stage::Open,
         };
         Self { state: Mutex::new(state), work: Condvar::new(), progress: Condvar::new() }
@@ -103,8 +124,12 @@ impl Queue {
         state.bytes += bytes;
         state.ring_bytes += ring_bytes;
         state.frames.push_back(frame);
+        state.queued_bytes += bytes;
+        let is_awaited = !state.is_gathering || state.is_company_here();
         drop(state);
-        self.work.notify_one();
+        if is_awaited {
+            self.work.notify_one();
+        }
         Some(sequence)
     }
 
@@ -171,7 +196,10 @@ impl Queue {
             let witness_in = state.witness_in(clock.now(), witness_after);
             match witness_in {
                 _ if state.blocked => self.work.wait(&mut state),
-                _ if !state.frames.is_empty() => return true,
+                _ if !state.frames.is_empty() => {
+                    self.gather_company(&mut state, clock);
+                    return true;
+                }
                 Some(wait) if wait.is_zero() => return true,
                 Some(wait) => {
                     self.work.wait_for(&mut state, wait);
@@ -179,5 +207,18 @@ impl Queue {
                 None => self.work.wait(&mut state),
             }
         }
+    }
+
+    /// Lets the queue fill up for a moment behind a group of several frames: fewer and larger groups cost everybody less.
+    /// Ends early when there is enough, and when the journal is to end.
+    fn gather_company(&self, state: &mut MutexGuard<'_, State>, clock: &dyn Clock) {
+        let is_busy = state.unwitnessed_since.is_some_and(|since| clock.now().since(since) < COMPANY_WAIT);
+        if !is_busy || state.last_group_frames < COMPANY_FRAMES || state.is_company_here() {
+            return;
+        }
+        state.is_gathering = true;
+        // Other calls than a frame's may wake it too early: that is no harm, and rare.
+        self.work.wait_for(state, COMPANY_WAIT);
+        state.is_gathering = false;
     }
 }
