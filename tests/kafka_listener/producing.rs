@@ -51,6 +51,23 @@ async fn a_max_timestamp_that_is_not_the_records_is_put_right() -> Result<()> {
     served.end().await
 }
 
+/// What is put right is held to the topic's limits: no header hides records that are too far ahead.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_max_timestamp_hides_no_record_that_is_too_far_ahead() -> Result<()> {
+    const BASE_TIMESTAMP: std::ops::Range<usize> = 27..35;
+    const TWO_HOURS_MS: i64 = 2 * 60 * 60 * 1000;
+    let mut served = Served::begin().await?;
+    let topic_id = served.kafka.create_topic(TOPIC, 1).await?;
+    let now_ms = i64::try_from(std::time::SystemTime::UNIX_EPOCH.elapsed()?.as_millis())?;
+    let mut sent = batch(&[b"one", b"two"])?.to_vec();
+    sent[BASE_TIMESTAMP].copy_from_slice(&(now_ms + TWO_HOURS_MS).to_be_bytes());
+    wire::repair_checksum(&mut sent);
+    let result = served.kafka.produce(PRODUCE, TOPIC, sent.into()).await?;
+    expect_code(result.error_code, ErrorCode::INVALID_TIMESTAMP, "two hours ahead")?;
+    ensure!(content(&mut served.kafka, topic_id).await?.0 == 0, "nothing is kept of it");
+    served.end().await
+}
+
 /// Trap 7.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn trap_07_replies_come_in_the_order_of_the_requests() -> Result<()> {

@@ -68,24 +68,31 @@ impl LaneWork {
         }
         let batch = Batch::parse(bytes).map_err(ProduceError::Corrupt)?;
         // Before anything is decompressed.
-        if let Some(ahead_max_ms) = settings.timestamp_after_max_ms {
-            let (timestamp_ms, now_ms) = (batch.header().max_timestamp_ms, self.clock.wall_ms());
-            if timestamp_ms > now_ms.saturating_add(ahead_max_ms) {
-                // A damaged header must not be told as a wrong clock.
-                batch.check_crc().map_err(ProduceError::Corrupt)?;
-                return Err(ProduceError::InvalidTimestamp { timestamp_ms, now_ms, ahead_max_ms });
-            }
-        }
+        self.check_not_ahead(settings, &batch)?;
         let now_ms = settings.timestamp_before_max_ms.map(|_| self.clock.wall_ms());
         match batch.validate_produced_under(self.limit, settings.rules(now_ms)) {
             Ok(()) => Ok(batch),
             // Clients round: rskafka's header is now and then a millisecond ahead. It is last in the order of what is
             // wrong with a batch, and Apache Kafka puts it right as well.
             Err(BatchError::Produced(ProducedProblem::MaxTimestamp { actual_ms, .. })) => {
-                Ok(batch.with_max_timestamp(actual_ms))
+                let batch = batch.with_max_timestamp(actual_ms);
+                self.check_not_ahead(settings, &batch)?;
+                Ok(batch)
             }
             Err(error) => Err(refusal(error)),
         }
+    }
+
+    /// By what the header says.
+    fn check_not_ahead(&self, settings: &Settings, batch: &Batch) -> Result<(), ProduceError> {
+        let Some(ahead_max_ms) = settings.timestamp_after_max_ms else { return Ok(()) };
+        let (timestamp_ms, now_ms) = (batch.header().max_timestamp_ms, self.clock.wall_ms());
+        if timestamp_ms <= now_ms.saturating_add(ahead_max_ms) {
+            return Ok(());
+        }
+        // A damaged header must not be told as a wrong clock.
+        batch.check_crc().map_err(ProduceError::Corrupt)?;
+        Err(ProduceError::InvalidTimestamp { timestamp_ms, now_ms, ahead_max_ms })
     }
 
     /// Blocks until the new start is durable: the lane's other partitions wait for one sync.

@@ -47,7 +47,7 @@ pub struct LogModel {
     /// Epochs and where they began.
     pub epochs: Vec<(i32, i64)>,
     /// What the store was told to be committed: below it the log may be compacted. The batches here stay as they were
-    /// appended; what the store shows may be less, see [`LogModel::allows`].
+    /// appended; what the store shows may be less, which `allows` holds it to.
     pub committed: i64,
     /// Whether compaction was ever asked for: nothing that is committed is truncated then.
     pub may_be_compacted: bool,
