@@ -25,9 +25,6 @@ const DECODED_BYTES_MAX: usize = 8 << 20;
 /// Longer names are cut.
 const CLIENT_ID_CHARACTERS_MAX: usize = 255;
 
-/// MetadataRequest writes its count of topics as a varint since this version.
-const METADATA_FLEXIBLE_SINCE: i16 = 9;
-
 /// Why a request gets no reply. The connection cannot go on.
 #[derive(Debug, thiserror::Error)]
 pub(super) enum AnsweringError {
@@ -44,12 +41,15 @@ pub(super) enum AnsweringError {
 }
 
 /// The body that librdkafka means when it asks for all topics: it leaves four bytes of zeros for the count of topics where
-/// a varint of one byte stands, and three flags behind it (seen in 2.12 and 2.16). Apache Kafka does not look at what is
-/// behind a message; we do, and let this one through.
+/// a varint of one byte stands, and two or three flags behind it, by the version (seen in 2.12 and 2.16). Apache Kafka does
+/// not look at what is behind a message; we do, and let this one through.
 fn all_topics_in_four_bytes(version: i16, body: &Bytes) -> Option<Bytes> {
-    let meant = || body.slice(3..);
-    (version >= METADATA_FLEXIBLE_SINCE && matches!(**body, [0, 0, 0, 0, _, _, 0] | [0, 0, 0, 0, _, _, _, 0]))
-        .then(meant)
+    let is_it = match (version, &**body) {
+        (9..=10, [0, 0, 0, 0, flags @ .., 0]) => flags.len() == 3 && flags.iter().all(|flag| *flag <= 1),
+        (11.., [0, 0, 0, 0, flags @ .., 0]) => flags.len() == 2 && flags.iter().all(|flag| *flag <= 1),
+        _ => false,
+    };
+    is_it.then(|| body.slice(3..))
 }
 
 /// What a request leads to.
