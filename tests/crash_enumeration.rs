@@ -10,7 +10,12 @@ mod full_ring;
 mod planted;
 
 use cairn_tests::storage::{CrashReport, CrashTest, Settings, enumerate_crashes};
-use std::time::Instant;
+use parking_lot::Mutex;
+use std::{
+    sync::atomic::{AtomicU64, Ordering},
+    thread::{self, available_parallelism},
+    time::Instant,
+};
 
 /// States that a run of the tests recovers and compares.
 const STATES_MIN: u64 = 100_000;
@@ -23,26 +28,33 @@ fn test(seed: u64) -> CrashTest {
     CrashTest { seed, samples: 3, settings: Settings::default(), plant: None }
 }
 
-/// `TEST_SEED` repeats one seed; `CRASH_STATES` asks for more states.
+/// `TEST_SEED` repeats one seed; `CRASH_STATES` asks for more states. One worker for each core takes the next seed.
 #[test]
 fn a_power_cut_at_any_call_leaves_what_was_acknowledged() {
     let begin = Instant::now();
     let given = number("TEST_SEED");
-    let states_min = number("CRASH_STATES").unwrap_or(STATES_MIN);
-    let mut sum = CrashReport::default();
-    let mut seed = given.unwrap_or(1);
-    loop {
-        let report = enumerate_crashes(&test(seed)).unwrap_or_else(|error| {
-            panic!("{error:#}\nagain with: TEST_SEED={seed} cargo test -p cairn-tests --test crash_enumeration a_power_cut")
-        });
-        sum.states += report.states;
-        sum.within_recovery += report.within_recovery;
-        sum.calls += report.calls;
-        if given.is_some() || sum.states >= states_min {
-            break;
+    let states_min = if given.is_some() { 1 } else { number("CRASH_STATES").unwrap_or(STATES_MIN) };
+    let next_seed = AtomicU64::new(given.unwrap_or(1));
+    let sum = Mutex::new(CrashReport::default());
+    let work = || {
+        while sum.lock().states < states_min {
+            let seed = next_seed.fetch_add(1, Ordering::Relaxed);
+            let report = enumerate_crashes(&test(seed)).unwrap_or_else(|error| {
+                panic!("{error:#}\nagain with: TEST_SEED={seed} cargo test -p cairn-tests --test crash_enumeration a_power_cut")
+            });
+            let mut sum = sum.lock();
+            sum.states += report.states;
+            sum.within_recovery += report.within_recovery;
+            sum.calls += report.calls;
         }
-        seed += 1;
-    }
-    let seconds = begin.elapsed().as_secs_f64();
-    println!("{sum:?} in {seconds:.1} s, last seed {seed}");
+    };
+    let workers = if given.is_some() { 1 } else { available_parallelism().map_or(1, usize::from) };
+    thread::scope(|scope| {
+        for _ in 0..workers {
+            scope.spawn(work);
+        }
+    });
+    let (sum, seconds) = (sum.into_inner(), begin.elapsed().as_secs_f64());
+    let seeds = next_seed.into_inner() - 1;
+    println!("{sum:?} in {seconds:.1} s, last seed {seeds}");
 }

@@ -2,6 +2,7 @@
 # Always ends what it started, and removes its scratch directory.
 #
 # KAFKA is a launcher with the commands start, stop, clean, stat and tool; the comparisons alone depend on it, not the project.
+# KAFKA_PORT is where its broker listens.
 KAFKA=${KAFKA:-../shared/peers/kafka/kafka}
 scratch=$(mktemp -d "${CAIRN_BENCH_DIR:-target}/peers.XXXXXX")
 cairn=${CARGO_TARGET_DIR:-target}/release/cairn

@@ -12,33 +12,32 @@ const NO_DATA: i32 = -1;
 
 /// The names; `None`: these are no such bytes.
 pub fn topics_of(metadata: &Bytes) -> Option<Vec<String>> {
-    let mut bytes = metadata.clone();
-    bytes.try_get_i16().ok().filter(|version| *version >= 0)?;
-    let count = bytes.try_get_i32().ok().filter(|count| *count >= 0)?;
-    let mut topics = Vec::new();
-    for _ in 0..count {
-        let length = usize::from(bytes.try_get_u16().ok()?);
-        let name = (length <= bytes.len()).then(|| bytes.split_to(length))?;
-        topics.push(std::str::from_utf8(&name).ok()?.to_owned());
-    }
-    Some(topics)
+    read(metadata, |name, _| Some(name))
 }
 
 /// Which partitions somebody shall read, by topic; `None`: these are no such bytes.
 pub fn places_of(assignment: &Bytes) -> Option<Vec<(String, Vec<i32>)>> {
-    let mut bytes = assignment.clone();
-    bytes.try_get_i16().ok().filter(|version| *version >= 0)?;
-    let count = bytes.try_get_i32().ok().filter(|count| *count >= 0)?;
-    let mut topics = Vec::new();
-    for _ in 0..count {
-        let length = usize::from(bytes.try_get_u16().ok()?);
-        let name = (length <= bytes.len()).then(|| bytes.split_to(length))?;
+    read(assignment, |name, bytes| {
         let partitions = usize::try_from(bytes.try_get_i32().ok()?).ok()?;
         if partitions > bytes.len() / size_of::<i32>() {
             return None;
         }
         let partitions: Option<Vec<i32>> = (0..partitions).map(|_| bytes.try_get_i32().ok()).collect();
-        topics.push((std::str::from_utf8(&name).ok()?.to_owned(), partitions?));
+        Some((name, partitions?))
+    })
+}
+
+/// The version, the count, and for each topic its name and what `rest` takes behind it.
+fn read<T>(message: &Bytes, mut rest: impl FnMut(String, &mut Bytes) -> Option<T>) -> Option<Vec<T>> {
+    let mut bytes = message.clone();
+    bytes.try_get_i16().ok().filter(|version| *version >= 0)?;
+    let count = bytes.try_get_i32().ok().filter(|count| *count >= 0)?;
+    let mut topics = Vec::new();
+    for _ in 0..count {
+        let length = usize::from(bytes.try_get_u16().ok()?);
+        let name = (length <= bytes.len()).then(|| bytes.split_to(length))?;
+        let name = std::str::from_utf8(&name).ok()?.to_owned();
+        topics.push(rest(name, &mut bytes)?);
     }
     Some(topics)
 }

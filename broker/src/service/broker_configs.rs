@@ -151,17 +151,18 @@ impl Broker {
         Ok(described(self.settings()))
     }
 
-    /// Changes settings of the broker: nothing is a success, anything else is refused.
+    /// Changes settings of the broker: nothing is a success, anything else is refused, whatever stands behind the first
+    /// name.
     ///
     /// # Errors
-    /// See [`BrokerConfigError`]; about the first name.
-    pub fn alter_broker_configs<'a>(
+    /// See [`BrokerConfigError`].
+    pub fn alter_broker_configs(
         &self,
         context: &Context,
-        mut names: impl Iterator<Item = &'a str>,
+        first_name: Option<&str>,
     ) -> Result<(), BrokerConfigError> {
         self.admission().admit(context)?;
-        names.next().map_or(Ok(()), |name| Err(refusal(self.settings(), name)))
+        first_name.map_or(Ok(()), |name| Err(refusal(self.settings(), name)))
     }
 }
 

@@ -55,6 +55,14 @@ pub enum ConfigChangeError {
 type Resolved = (BTreeMap<String, String>, Vec<String>);
 
 impl ConfigChanges {
+    /// The first setting that they name.
+    pub fn first_name(&self) -> Option<&str> {
+        match self {
+            Self::Replace(values) => values.first().map(|(name, _)| name.as_str()),
+            Self::Each(changes) => changes.first().map(|(name, _)| name.as_str()),
+        }
+    }
+
     /// What they come to where `present` is set. Values are not checked here.
     fn resolve(self, present: &BTreeMap<String, String>) -> Result<Resolved, ConfigChangeError> {
         let (mut set, mut reset) = (BTreeMap::new(), Vec::new());

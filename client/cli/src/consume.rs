@@ -105,7 +105,7 @@ pub(crate) async fn run(args: &ConsumeArgs, session: &Session) -> Result<(), Fai
         () = closed_pipe::reader_is_gone() => Err(closed_pipe::failure()),
     };
     // What came before the failure is printed before the failure.
-    printer.write_out().and(printed)
+    write_out(&mut printer.buffer).and(printed)
 }
 
 fn start_at(start: Start) -> StartAt {
@@ -153,13 +153,13 @@ impl Printer {
             let run = match ready_now(self.consumer.next_batch()).await {
                 Some(run) => run,
                 None => {
-                    self.write_out()?;
+                    write_out(&mut self.buffer)?;
                     self.consumer.next_batch().await
                 }
             };
             self.print_run(run.ok_or(ConsumeError::Closed)??)?;
             if self.buffer.len() >= BUFFER_BYTES {
-                self.write_out()?;
+                write_out(&mut self.buffer)?;
                 // Ctrl-C must be heard however fast the records come.
                 tokio::task::yield_now().await;
             }
@@ -177,21 +177,22 @@ impl Printer {
             }
             self.renderer.render(&record, &mut self.buffer)?;
             if self.buffer.len() >= BUFFER_BYTES {
-                self.write_out()?;
+                write_out(&mut self.buffer)?;
             }
         }
         self.until.reached(partition, next_offset);
         Ok(())
     }
+}
 
-    fn write_out(&mut self) -> Result<(), Failure> {
-        if self.buffer.is_empty() {
-            return Ok(());
-        }
-        let written = print_bytes(&self.buffer);
-        self.buffer.clear();
-        written
+/// Prints what is collected, and forgets it even if that fails: it is not printed twice.
+fn write_out(buffer: &mut Vec<u8>) -> Result<(), Failure> {
+    if buffer.is_empty() {
+        return Ok(());
     }
+    let written = print_bytes(buffer);
+    buffer.clear();
+    written
 }
 
 /// The output of a cancel-safe future if it is there without waiting.

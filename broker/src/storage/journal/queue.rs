@@ -64,6 +64,12 @@ impl State {
         self.blocked || self.append_room <= self.ring_bytes
     }
 
+    /// Whether the next group waits: others are likely to come, and they are not here yet.
+    fn expects_company(&self, now: Monotonic) -> bool {
+        let is_busy = self.unwitnessed_since.is_some_and(|since| now.since(since) < COMPANY_WAIT);
+        is_busy && self.last_group_frames >= COMPANY_FRAMES && !self.is_company_here()
+    }
+
     /// Whether the next group is as large as the last one, or large enough.
     fn is_company_here(&self) -> bool {
         self.frames.len() >= self.last_group_frames || self.queued_bytes >= COMPANY_BYTES
@@ -212,13 +218,60 @@ impl Queue {
     /// Lets the queue fill up for a moment behind a group of several frames: fewer and larger groups cost everybody less.
     /// Ends early when there is enough, and when the journal is to end.
     fn gather_company(&self, state: &mut MutexGuard<'_, State>, clock: &dyn Clock) {
-        let is_busy = state.unwitnessed_since.is_some_and(|since| clock.now().since(since) < COMPANY_WAIT);
-        if !is_busy || state.last_group_frames < COMPANY_FRAMES || state.is_company_here() {
+        if !state.expects_company(clock.now()) {
             return;
         }
         state.is_gathering = true;
         // Other calls than a frame's may wake it too early: that is no harm, and rare.
         self.work.wait_for(state, COMPANY_WAIT);
         state.is_gathering = false;
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::{ids::LogId, storage::frame::FrameBody};
+
+    fn push(queue: &Queue, bytes: usize) {
+        queue.push(Frame { log: LogId(1), body: FrameBody::Synced }, bytes, 4096).expect("open");
+    }
+
+    /// A queue behind a group of so many frames that was synced at 0.
+    fn behind(last_group_frames: usize) -> Queue {
+        let queue = Queue::new(0, u64::MAX);
+        let mut state = queue.lock();
+        state.last_group_frames = last_group_frames;
+        state.unwitnessed_since = Some(Monotonic(Duration::ZERO));
+        drop(state);
+        queue
+    }
+
+    fn expects_company(queue: &Queue, after: Duration) -> bool {
+        queue.lock().expects_company(Monotonic(after))
+    }
+
+    #[test]
+    fn only_a_group_of_several_frames_makes_the_next_one_wait() {
+        for (frames, waits) in [(0, false), (1, false), (COMPANY_FRAMES - 1, false), (COMPANY_FRAMES, true)] {
+            let queue = behind(frames);
+            push(&queue, 100);
+            assert_eq!(expects_company(&queue, Duration::ZERO), waits, "behind {frames} frames");
+        }
+    }
+
+    #[test]
+    fn it_waits_for_as_many_frames_or_enough_bytes_and_not_when_nobody_came_for_long() {
+        let queue = behind(6);
+        for _ in 0..5 {
+            push(&queue, 100);
+            assert!(expects_company(&queue, Duration::ZERO));
+            assert!(!expects_company(&queue, COMPANY_WAIT), "who writes now and then is alone");
+        }
+        push(&queue, 100);
+        assert!(!expects_company(&queue, Duration::ZERO), "all six are here");
+        let queue = behind(6);
+        push(&queue, COMPANY_BYTES);
+        assert!(!expects_company(&queue, Duration::ZERO), "it is large enough");
     }
 }

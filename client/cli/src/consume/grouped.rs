@@ -1,10 +1,8 @@
 //! `cairn consume --group`: prints the share of a group's member. What is committed was written out before, so that nothing is
 //! lost between the two: after a crash the last records may be printed twice.
 
-use super::{BUFFER_BYTES, ConsumeArgs, ready_now, render::Renderer};
-use crate::{
-    closed_pipe, failure::Failure, output::print_bytes, session::Session, start::Start, stopwatch::Stopwatch,
-};
+use super::{BUFFER_BYTES, ConsumeArgs, ready_now, render::Renderer, write_out};
+use crate::{closed_pipe, failure::Failure, session::Session, start::Start, stopwatch::Stopwatch};
 use cairn_client::{ConsumeError, ConsumedRecord, GroupConsumer, GroupError, GroupEvent, OffsetReset};
 use std::{collections::BTreeMap, sync::Arc, time::Duration};
 
@@ -40,7 +38,7 @@ pub(super) async fn run(args: &ConsumeArgs, group: &str, session: &Session) -> R
         () = closed_pipe::reader_is_gone() => Err(closed_pipe::failure()),
     };
     // What came before the failure is printed before the failure, and committed if it could be printed.
-    let written = printer.write_out();
+    let written = write_out(&mut printer.buffer);
     let committed = match &written {
         Ok(()) => printer.commit().await,
         Err(_) => Ok(()),
@@ -66,7 +64,7 @@ impl Printer {
             let event = match ready_now(self.consumer.next_event()).await {
                 Some(event) => event,
                 None => {
-                    self.write_out()?;
+                    write_out(&mut self.buffer)?;
                     match self.next_or_commit().await? {
                         Some(event) => event,
                         None => continue,
@@ -76,7 +74,7 @@ impl Printer {
             match event.ok_or(ConsumeError::Closed)?? {
                 GroupEvent::Record(record) => self.take(&record)?,
                 GroupEvent::Revoked(_) => {
-                    self.write_out()?;
+                    write_out(&mut self.buffer)?;
                     self.commit().await?;
                 }
                 GroupEvent::Lost(partitions) => {
@@ -87,7 +85,7 @@ impl Printer {
                 GroupEvent::Assigned(_) => {}
             }
             if self.buffer.len() >= BUFFER_BYTES {
-                self.write_out()?;
+                write_out(&mut self.buffer)?;
                 if self.since_commit.elapsed() >= COMMIT_EVERY {
                     self.commit().await?;
                 }
@@ -117,15 +115,6 @@ impl Printer {
             *left = left.saturating_sub(1);
         }
         Ok(())
-    }
-
-    fn write_out(&mut self) -> Result<(), Failure> {
-        if self.buffer.is_empty() {
-            return Ok(());
-        }
-        let written = print_bytes(&self.buffer);
-        self.buffer.clear();
-        written
     }
 
     /// Commits what is written out. Partitions that are another member's by now are read again there.

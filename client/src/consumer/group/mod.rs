@@ -17,33 +17,27 @@ mod builder;
 mod commits;
 mod membership;
 mod session;
+mod shared;
 
 pub use builder::GroupConsumerBuilder;
 pub use commits::Commit;
 
-use super::{ConsumedRecord, Consumer, state::Assigned};
-use crate::{
-    ConsumeError, GroupError, OffsetReset, OutOfRange, StartAt, client::Core, clock, coordinator::Coordinator,
-};
-use cairn_proto::v1::GroupHeartbeatRequest;
+use super::{ConsumedRecord, Consumer};
+use crate::{ConsumeError, GroupError, StartAt, clock};
 use commits::{Offsets, Wanted};
 use futures_core::Stream;
-use membership::{Membership, Place, Stay};
-use parking_lot::Mutex;
+use membership::{Place, Stay};
+use shared::{Inbound, Options, Ready, Shared};
 use std::{
-    collections::{BTreeMap, BTreeSet, VecDeque},
+    collections::BTreeMap,
     fmt,
     future::poll_fn,
     pin::Pin,
-    sync::{
-        Arc,
-        atomic::{AtomicBool, Ordering},
-    },
-    task::{Context, Poll, Waker},
+    sync::{Arc, atomic::Ordering},
+    task::{Context, Poll},
     time::Duration,
 };
-use tokio::sync::{Notify, mpsc};
-use tokio_util::sync::CancellationToken;
+use tokio::sync::mpsc;
 
 /// Longer than any process lives.
 const FOR_EVER: Duration = Duration::from_secs(10 * 365 * 86_400);
@@ -78,130 +72,6 @@ pub enum GroupEvent {
     /// These partitions are other members' already: nothing was heard of this one for too long. What was not committed is
     /// read again by them.
     Lost(Vec<GroupPartition>),
-}
-
-/// What was chosen.
-#[derive(Clone, Debug)]
-struct Options {
-    topics: BTreeSet<String>,
-    instance_id: Option<String>,
-    session_timeout: Duration,
-    rebalance_timeout: Duration,
-    auto_commit: Option<Duration>,
-    reset: OffsetReset,
-}
-
-impl OffsetReset {
-    fn when_out_of_range(self) -> OutOfRange {
-        match self {
-            Self::Earliest => OutOfRange::Earliest,
-            Self::Latest => OutOfRange::Latest,
-            Self::None => OutOfRange::Error,
-        }
-    }
-}
-
-/// A partition of which it is known where to begin.
-#[derive(Debug)]
-struct Ready {
-    place: Place,
-    stay: Stay,
-    assigned: Assigned,
-    /// It begins where the group stopped.
-    is_committed: bool,
-    /// Nothing is committed, and that is to be an error.
-    is_refused: bool,
-}
-
-/// What the session has for the application.
-#[derive(Debug)]
-enum Inbound {
-    Assigned(Vec<Ready>),
-    Revoked(Vec<Place>, Stay),
-    Lost(Vec<Place>),
-    Failed(GroupError),
-}
-
-#[derive(Debug)]
-struct GroupState {
-    membership: Membership,
-    inbox: VecDeque<Inbound>,
-    /// What was revoked is not read any more; these offsets of it are to be committed.
-    given_up: Option<(Offsets, Stay)>,
-    waker: Option<Waker>,
-}
-
-/// What the consumer and its tasks share.
-#[derive(Debug)]
-struct Shared {
-    coordinator: Coordinator,
-    options: Options,
-    state: Mutex<GroupState>,
-    /// There is something to say to the coordinator.
-    changed: Notify,
-    /// The coordinator was told that the member leaves, as far as it could be.
-    left: Notify,
-    commit_is_due: AtomicBool,
-    /// An automatic commit failed: what it said is still to be committed.
-    commit_again: AtomicBool,
-    stop: CancellationToken,
-}
-
-fn new_member_id() -> String {
-    uuid::Uuid::new_v4().to_string()
-}
-
-impl Shared {
-    fn new(coordinator: Coordinator, options: Options, consumer: &Consumer) -> Self {
-        let state = GroupState {
-            membership: Membership::new(new_member_id(), options.session_timeout),
-            inbox: VecDeque::new(),
-            given_up: None,
-            waker: None,
-        };
-        Self {
-            coordinator,
-            options,
-            state: Mutex::new(state),
-            changed: Notify::new(),
-            left: Notify::new(),
-            commit_is_due: AtomicBool::new(false),
-            commit_again: AtomicBool::new(false),
-            stop: consumer.shared.stop.child_token(),
-        }
-    }
-
-    fn core(&self) -> &Arc<Core> {
-        &self.coordinator.core
-    }
-
-    fn push(&self, inbound: Inbound) {
-        self.state.lock().inbox.push_back(inbound);
-        self.wake();
-    }
-
-    fn wake(&self) {
-        let waker = self.state.lock().waker.take();
-        waker.into_iter().for_each(Waker::wake);
-    }
-
-    /// What there is to say.
-    fn heartbeat(&self) -> GroupHeartbeatRequest {
-        let milliseconds = |duration: Duration| u32::try_from(duration.as_millis()).unwrap_or(u32::MAX);
-        let state = self.state.lock();
-        let (member_epoch, known_epoch) = state.membership.epochs();
-        GroupHeartbeatRequest {
-            group: self.coordinator.group.clone(),
-            member_id: state.membership.member_id().to_owned(),
-            member_epoch,
-            known_epoch,
-            instance_id: self.options.instance_id.clone().unwrap_or_default(),
-            session_timeout_ms: milliseconds(self.options.session_timeout),
-            rebalance_timeout_ms: milliseconds(self.options.rebalance_timeout),
-            topics: self.options.topics.iter().cloned().collect(),
-            wait_ms: milliseconds(self.options.session_timeout / 3),
-        }
-    }
 }
 
 /// A stream of the records of the partitions that the group gives to this member. It ends only when the client is closed.

@@ -163,7 +163,7 @@ fn heard(shared: &Arc<Shared>, sent: Instant, answer: Result<GroupHeartbeatRespo
             let lost = {
                 let mut state = shared.state.lock();
                 state.given_up = None;
-                state.membership.lost(super::new_member_id())
+                state.membership.lost(super::shared::new_member_id())
             };
             shared.push(Inbound::Lost(lost));
             Heard::Lost

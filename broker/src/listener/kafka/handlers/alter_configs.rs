@@ -34,22 +34,30 @@ pub(super) async fn handle(call: &Call, request: AlterConfigsRequest) -> Result<
 }
 
 async fn alter(call: &Call, resource: AlterConfigsResource, validate_only: bool) -> Result<(), Problem> {
-    let broker = &call.shared.broker;
     let mut values = Vec::with_capacity(resource.configs.len());
     for config in resource.configs {
         let value = config.value.ok_or_else(|| no_value(&config.name))?;
         values.push((config.name, value));
     }
-    let name = &resource.resource_name;
-    match ConfigResource::parse(resource.resource_type, name, broker.id())? {
+    let named = (resource.resource_type, resource.resource_name.as_str());
+    apply(call, named, ConfigChanges::Replace(values), validate_only).await
+}
+
+/// Changes the settings of what a request names by type and name.
+pub(super) async fn apply(
+    call: &Call,
+    (resource_type, name): (i8, &str),
+    changes: ConfigChanges,
+    validate_only: bool,
+) -> Result<(), Problem> {
+    let broker = &call.shared.broker;
+    match ConfigResource::parse(resource_type, name, broker.id())? {
         ConfigResource::Topic(name) => {
-            let changes = ConfigChanges::Replace(values);
             let altered = broker.alter_topic_configs(&call.context, name, changes, validate_only).await;
             altered.map_err(|error| (error.code(), error.to_string()))
         }
         ConfigResource::OwnBroker | ConfigResource::AllBrokers => {
-            let names = values.iter().map(|(name, _)| name.as_str());
-            let altered = broker.alter_broker_configs(&call.context, names);
+            let altered = broker.alter_broker_configs(&call.context, changes.first_name());
             altered.map_err(|error| (error.code(), error.to_string()))
         }
     }

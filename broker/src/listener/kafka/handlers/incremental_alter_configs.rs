@@ -2,13 +2,10 @@
 
 use super::{
     Call,
-    alter_configs::{named_twice, named_twice_problem, no_value, told},
+    alter_configs::{apply, named_twice, named_twice_problem, no_value, told},
 };
 use crate::{
-    listener::kafka::{
-        config_resource::{ConfigResource, Problem},
-        error_code::Coded as _,
-    },
+    listener::kafka::config_resource::Problem,
     service::{ConfigChange, ConfigChanges, Refusal},
 };
 use cairn_proto::kafka::{
@@ -40,20 +37,9 @@ pub(super) async fn handle(
 }
 
 async fn alter(call: &Call, resource: AlterConfigsResource, validate_only: bool) -> Result<(), Problem> {
-    let broker = &call.shared.broker;
-    let changes: Vec<_> = resource.configs.into_iter().map(change).collect::<Result<_, Problem>>()?;
-    match ConfigResource::parse(resource.resource_type, &resource.resource_name, broker.id())? {
-        ConfigResource::Topic(name) => {
-            let changes = ConfigChanges::Each(changes);
-            let altered = broker.alter_topic_configs(&call.context, name, changes, validate_only).await;
-            altered.map_err(|error| (error.code(), error.to_string()))
-        }
-        ConfigResource::OwnBroker | ConfigResource::AllBrokers => {
-            let names = changes.iter().map(|(name, _)| name.as_str());
-            let altered = broker.alter_broker_configs(&call.context, names);
-            altered.map_err(|error| (error.code(), error.to_string()))
-        }
-    }
+    let changes = resource.configs.into_iter().map(change).collect::<Result<_, Problem>>()?;
+    let named = (resource.resource_type, resource.resource_name.as_str());
+    apply(call, named, ConfigChanges::Each(changes), validate_only).await
 }
 
 fn change(config: AlterableConfig) -> Result<(String, ConfigChange), Problem> {
