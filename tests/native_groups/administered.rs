@@ -158,3 +158,25 @@ async fn where_nothing_is_committed_the_reset_decides() -> Result<()> {
     client.close().await;
     Ok(())
 }
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn where_nothing_is_committed_a_group_has_not_caught_up() -> Result<()> {
+    let scene = scene()?;
+    let broker = start(&scene, None)?;
+    let client = client(&broker).await?;
+    let cairn = scene.cairn(&broker);
+    client.admin().create_topic(NewTopic::named("halves").partitions(2)).await?;
+    let producer = client.producer().build().await?;
+    for partition in 0..2 {
+        producer.send(Record::to("halves").partition(partition).value("v")).await?.await?;
+    }
+    run(&cairn, "group reset-offsets half --topic halves --partition 0 --to end")?.expect_code(0)?;
+    let described = json(&cairn, "group describe half")?.remove(0);
+    ensure!(field(&described, "committed") == [Some(1), None], "{described}");
+    ensure!(field(&described, "lag_records") == [Some(0), None], "{described}");
+    let text = run(&cairn, "group describe half")?.expect_code(0)?;
+    let expected = "caught up where it has committed; 1 record in partitions where it has committed nothing";
+    ensure!(text.text()?.contains(expected), "{}", text.text()?);
+    client.close().await;
+    Ok(())
+}

@@ -1,12 +1,13 @@
 //! Consumer groups for administrators: what there is, how far each has read, and where it shall go on.
 
-use super::{Admin, OffsetAt, leader_offsets};
+use super::{Admin, OffsetAt, OffsetsError, leader_offsets};
 use crate::{
     ConsumeError, GroupError, clock,
     connection::groups_client,
     consumer::first_timestamps,
     coordinator::{Answer, Attempt, Coordinator, decided},
     retry::{Backoff, code_name},
+    routing::RouteError,
 };
 use cairn_proto::v1::{
     self, CommitOffsetsRequest, CommitOffsetsResponse, DeleteGroupRequest, DeleteGroupResponse,
@@ -223,7 +224,8 @@ impl Admin {
         }
     }
 
-    /// How far a group is behind, in every partition that it has committed or that a member has: in records, and in time.
+    /// How far a group is behind, in records and in time: in every partition of each topic in which it has committed or a
+    /// member has a partition. Where nothing is committed, the lag is unknown: where a reader would begin is its own choice.
     ///
     /// # Errors
     /// See [`ConsumeError`].
@@ -238,9 +240,17 @@ impl Admin {
         let topics: BTreeSet<String> = committed.keys().map(|(topic, _)| topic.clone()).collect();
         let mut lags = Vec::new();
         for topic in topics {
-            let places = committed.iter().filter(|((name, _), _)| *name == topic);
+            let count = match self.handle.core.route(&topic).await {
+                Ok(route) => route.partition_count(),
+                // Deleted meanwhile.
+                Err(RouteError::Missing) => continue,
+                Err(error) => {
+                    return Err(crate::consumer::no_offset(&topic, &[], OffsetsError::Route(error)));
+                }
+            };
+            let offset_of = |partition| committed.get(&(topic.clone(), partition)).copied().flatten();
             let places: Vec<(u32, Option<i64>)> =
-                places.map(|((_, partition), offset)| (*partition, *offset)).collect();
+                (0..count).map(|partition| (partition, offset_of(partition))).collect();
             lags.extend(self.topic_lag(&topic, &places).await?);
         }
         self.find_times(&mut lags).await?;
@@ -259,7 +269,7 @@ impl Admin {
             let queries: Vec<_> = places.iter().map(|(partition, _)| (*partition, at)).collect();
             match leader_offsets(core, topic, &queries).await {
                 Ok(answers) => bounds.push(answers),
-                Err(super::OffsetsError::Route(crate::routing::RouteError::Missing)) => return Ok(Vec::new()),
+                Err(OffsetsError::Route(RouteError::Missing)) => return Ok(Vec::new()),
                 Err(error) => {
                     let numbers: Vec<u32> = places.iter().map(|(partition, _)| *partition).collect();
                     return Err(crate::consumer::no_offset(topic, &numbers, error));
