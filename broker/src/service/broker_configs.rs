@@ -151,8 +151,8 @@ impl Broker {
         Ok(described(self.settings()))
     }
 
-    /// Changes settings of the broker: nothing is a success, anything else is refused, whatever stands behind the first
-    /// name.
+    /// Changes settings of the broker, which none can be while it runs: only a change that names nothing succeeds. What is
+    /// told is about the first name.
     ///
     /// # Errors
     /// See [`BrokerConfigError`].

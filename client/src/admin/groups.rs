@@ -4,7 +4,7 @@ use super::{Admin, OffsetAt, OffsetsError, leader_offsets};
 use crate::{
     ConsumeError, GroupError, clock,
     connection::groups_client,
-    consumer::first_timestamps,
+    consumer::{first_timestamps, no_offset},
     coordinator::{Answer, Attempt, Coordinator, decided},
     retry::{Backoff, code_name},
     routing::RouteError,
@@ -14,11 +14,7 @@ use cairn_proto::v1::{
     DescribeGroupRequest, DescribeGroupResponse, ListGroupsRequest, ListGroupsResponse, OffsetToCommit,
     groups_client::GroupsClient,
 };
-use std::{
-    collections::{BTreeMap, BTreeSet},
-    sync::Arc,
-    time::Duration,
-};
+use std::{collections::BTreeMap, sync::Arc, time::Duration};
 use tonic::{Response, Status, transport::Channel};
 
 /// How long the oldest records that are not read yet are looked for.
@@ -230,66 +226,43 @@ impl Admin {
     /// # Errors
     /// See [`ConsumeError`].
     pub async fn group_lag(&self, group: &GroupDescription) -> Result<Vec<GroupLag>, ConsumeError> {
-        let mut committed: BTreeMap<(String, u32), Option<i64>> = BTreeMap::new();
-        for (topic, partition) in group.members.iter().flat_map(|member| &member.partitions) {
-            committed.insert((topic.clone(), *partition), None);
+        let mut committed: BTreeMap<&str, BTreeMap<u32, i64>> = BTreeMap::new();
+        for (topic, _) in group.members.iter().flat_map(|member| &member.partitions) {
+            committed.entry(topic).or_default();
         }
         for one in &group.offsets {
-            committed.insert((one.topic.clone(), one.partition), Some(one.offset));
+            committed.entry(&one.topic).or_default().insert(one.partition, one.offset);
         }
-        let topics: BTreeSet<String> = committed.keys().map(|(topic, _)| topic.clone()).collect();
         let mut lags = Vec::new();
-        for topic in topics {
-            let count = match self.handle.core.route(&topic).await {
-                Ok(route) => route.partition_count(),
+        for (topic, offsets) in committed {
+            match self.topic_lag(topic, &offsets).await {
+                Ok(found) => lags.extend(found),
                 // Deleted meanwhile.
-                Err(RouteError::Missing) => continue,
-                Err(error) => {
-                    return Err(crate::consumer::no_offset(&topic, &[], OffsetsError::Route(error)));
-                }
-            };
-            let offset_of = |partition| committed.get(&(topic.clone(), partition)).copied().flatten();
-            let places: Vec<(u32, Option<i64>)> =
-                (0..count).map(|partition| (partition, offset_of(partition))).collect();
-            lags.extend(self.topic_lag(&topic, &places).await?);
+                Err(OffsetsError::Route(RouteError::Missing)) => {}
+                Err(error) => return Err(no_offset(topic, &[], error)),
+            }
         }
         self.find_times(&mut lags).await?;
         Ok(lags)
     }
 
-    /// How far the offsets of one topic are behind its end; nothing if there is no such topic any more.
+    /// How far these offsets are behind the ends of a topic's partitions.
     async fn topic_lag(
         &self,
         topic: &str,
-        places: &[(u32, Option<i64>)],
-    ) -> Result<Vec<GroupLag>, ConsumeError> {
+        offsets: &BTreeMap<u32, i64>,
+    ) -> Result<Vec<GroupLag>, OffsetsError> {
         let core = &self.handle.core;
-        let mut bounds = Vec::new();
-        for at in [OffsetAt::Earliest, OffsetAt::Latest] {
-            let queries: Vec<_> = places.iter().map(|(partition, _)| (*partition, at)).collect();
-            match leader_offsets(core, topic, &queries).await {
-                Ok(answers) => bounds.push(answers),
-                Err(OffsetsError::Route(RouteError::Missing)) => return Ok(Vec::new()),
-                Err(error) => {
-                    let numbers: Vec<u32> = places.iter().map(|(partition, _)| *partition).collect();
-                    return Err(crate::consumer::no_offset(topic, &numbers, error));
-                }
-            }
-        }
-        let [starts, ends] = <[Vec<_>; 2]>::try_from(bounds).unwrap_or_default();
-        let lags = places.iter().zip(starts).zip(ends).map(|(((partition, committed), start), end)| {
+        let partitions = 0..core.route(topic).await.map_err(OffsetsError::Route)?.partition_count();
+        let queries = |at| partitions.clone().map(|partition| (partition, at)).collect::<Vec<_>>();
+        let starts = leader_offsets(core, topic, &queries(OffsetAt::Earliest)).await?;
+        let ends = leader_offsets(core, topic, &queries(OffsetAt::Latest)).await?;
+        let lags = partitions.zip(starts).zip(ends).map(|((partition, start), end)| {
+            let committed = offsets.get(&partition).copied();
             let (start, end) = (start.offset.unwrap_or(0), end.offset.unwrap_or(0));
             let records = committed.map(|offset| end.saturating_sub(offset.max(start)).max(0).unsigned_abs());
             let behind = records.filter(|records| *records == 0).map(|_| Duration::ZERO);
-            GroupLag {
-                topic: topic.to_owned(),
-                partition: *partition,
-                committed: *committed,
-                start,
-                end,
-                records,
-                behind,
-            }
+            GroupLag { topic: topic.to_owned(), partition, committed, start, end, records, behind }
         });
         Ok(lags.collect())
     }

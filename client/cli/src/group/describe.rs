@@ -95,27 +95,23 @@ fn partitions(group: &GroupDescription, lags: &[GroupLag]) -> String {
     }
     let records: u64 = lags.iter().filter_map(|lag| lag.records).sum();
     let longest = lags.iter().filter_map(|lag| lag.behind).max().unwrap_or_default();
-    let summary = match (records, uncommitted(lags)) {
-        (0, 0) => "caught up\n".to_owned(),
-        (0, unknown) => format!("caught up where it has committed; {}\n", elsewhere(unknown)),
-        (_, 0) => format!("{}\n", lag(records, longest)),
-        (_, unknown) => format!("{}; {}\n", lag(records, longest), elsewhere(unknown)),
+    let uncommitted = uncommitted(lags);
+    let mut summary = match (records, uncommitted) {
+        (0, 0) => "caught up".to_owned(),
+        (0, _) => "caught up where it has committed".to_owned(),
+        _ => format!("{} behind, at most {}", table::counted(records, "record"), behind(longest)),
     };
-    format!("{}\n{summary}", table.render())
-}
-
-fn lag(records: u64, longest: Duration) -> String {
-    format!("{} behind, at most {}", table::counted(records, "record"), behind(longest))
+    if uncommitted > 0 {
+        let records = table::counted(uncommitted, "record");
+        summary.push_str(&format!("; {records} in partitions where it has committed nothing"));
+    }
+    format!("{}\n{summary}\n", table.render())
 }
 
 /// Records in partitions where the group has committed nothing: whether it will read them is up to its consumers.
 fn uncommitted(lags: &[GroupLag]) -> u64 {
     let unread = lags.iter().filter(|lag| lag.committed.is_none());
     unread.map(|lag| lag.end.saturating_sub(lag.start).max(0).unsigned_abs()).sum()
-}
-
-fn elsewhere(records: u64) -> String {
-    format!("{} in partitions where it has committed nothing", table::counted(records, "record"))
 }
 
 fn behind(time: Duration) -> String {
