@@ -81,7 +81,7 @@ pub const KEYS: &[Key] = &[
     key("connection-window-bytes", Kind::Number(64 * KIB, GIB), "4194304", "The same for all calls of one connection"),
     key("request-bytes-max", Kind::Number(64 * KIB, GIB), "16777216", "The largest request; larger ones are refused"),
     key("request-memory-bytes-max", Kind::Number(64 * KIB, 2 * GIB), "33554432", "Bytes of batches in flight from all clients; beyond it reading pauses"),
-    key("produce-stream-bytes-max", Kind::Number(64 * KIB, 2 * GIB), "33554432", "Unanswered bytes of one produce stream; beyond it reading pauses"),
+    key("produce-stream-bytes-max", Kind::Number(64 * KIB, 2 * GIB), "16777216", "Unanswered bytes of one produce stream; beyond it reading pauses"),
     key("produce-stream-requests-max", Kind::Number(1, 1_000_000), "10000", "Unanswered requests of one produce stream; beyond it reading pauses"),
     key("subscriptions-per-stream-max", Kind::Number(1, 1_000_000), "100000", "Subscriptions of one fetch stream"),
     key("fetch-response-bytes", Kind::Number(KIB, 64 * MIB), "1048576", "Bytes of batches in one fetch response when the client does not say"),
