@@ -214,7 +214,7 @@ mod tests {
             TOPIC   PARTITION  COMMITTED  END  LAG  BEHIND  MEMBER\n\
             orders          0          7   10    3   1m 1s  m-1\n\
             orders          1          -   10    -       -  m-1\n\n\
-            3 records behind, at most 1m 1s\n";
+            3 records behind, at most 1m 1s; 10 records in partitions where it has committed nothing\n";
         assert_eq!(text, expected);
     }
 
